@@ -1,0 +1,5 @@
+//! forebay
+pub mod balance;
+pub mod config;
+pub mod model;
+pub mod stats;
