@@ -1,0 +1,49 @@
+//! From a flow key to a target group: rules first, then the weighted forward.
+
+use super::{GroupView, ListenerView, RuleView, Snapshot};
+use crate::balance::split_point;
+use crate::config::ForwardKey;
+use crate::model::FlowKey;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// Where a client belongs, and why.
+#[derive(Clone, Copy, Debug)]
+pub struct Route<'a> {
+    /// The group.
+    pub group: &'a Arc<GroupView>,
+    /// Index of the rule that matched.
+    pub rule: Option<usize>,
+    /// The client's point in the split, when no rule matched: 0 up to (not including) 2^64.
+    pub split_point: Option<u64>,
+}
+
+impl Snapshot {
+    /// The group that `key` belongs to on `listener`.
+    #[must_use]
+    pub fn route(&self, listener: &ListenerView, key: &FlowKey) -> Route<'_> {
+        if let Some(rule) = listener.rules.iter().position(|rule| rule.matches(key)) {
+            return Route { group: &self.groups[listener.rules[rule].group], rule: Some(rule), split_point: None };
+        }
+        if let [only] = listener.sides[..] {
+            return Route { group: &self.groups[only], rule: None, split_point: None };
+        }
+        let point = split_point(key, listener.config.forward_key == ForwardKey::SourceIpPort);
+        let usable = |side: usize| self.groups[listener.sides[side]].placement.has_own_pool();
+        let side = listener.split.choose(point, usable);
+        Route { group: &self.groups[listener.sides[side]], rule: None, split_point: Some(point) }
+    }
+}
+
+impl RuleView {
+    /// Whether every field given matches.
+    #[must_use]
+    pub fn matches(&self, key: &FlowKey) -> bool {
+        let within = |set: &Option<crate::limit::PrefixSet>, ip: IpAddr| set.as_ref().is_none_or(|set| set.contains(ip));
+        let port = key.listen_addr.port();
+        within(&self.source, key.client_addr.ip())
+            && within(&self.destination, key.listen_addr.ip())
+            && (self.destination_ports.is_empty()
+                || self.destination_ports.iter().any(|&(first, last)| (first..=last).contains(&port)))
+    }
+}

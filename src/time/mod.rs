@@ -1,0 +1,6 @@
+//! The clock (the only one), the timer wheel and back-off.
+
+pub mod clock;
+mod wheel;
+
+pub use wheel::{TimerKey, Wheel};
