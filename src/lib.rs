@@ -1,5 +1,6 @@
 //! forebay
 pub mod balance;
-pub mod config;
 pub mod model;
 pub mod stats;
+pub mod sys;
+pub mod time;
