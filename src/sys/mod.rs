@@ -5,6 +5,7 @@
 
 mod affinity;
 mod bytes;
+mod errno;
 mod event_fd;
 mod limits;
 mod pipe;
@@ -14,6 +15,7 @@ mod tcp;
 
 pub use affinity::{allowed_cpus, pin_to_cpu};
 pub use bytes::{receive, send};
+pub use errno::{connect_failure, is_exhaustion, is_peer_silence};
 pub use event_fd::EventFd;
 pub use limits::{descriptor_limit, raise_descriptor_limit};
 pub use pipe::{Pipe, pipe};
