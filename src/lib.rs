@@ -1,5 +1,6 @@
 //! forebay
 pub mod balance;
+pub mod cli;
 pub mod config;
 pub mod engine;
 pub mod limit;
