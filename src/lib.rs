@@ -3,6 +3,7 @@ pub mod balance;
 pub mod cli;
 pub mod config;
 pub mod engine;
+pub mod health;
 pub mod limit;
 pub mod model;
 pub mod relay;
