@@ -71,6 +71,12 @@ impl TargetRuntime {
         }
     }
 
+    /// Whether the target is half-open with its trial still to be had.
+    #[must_use]
+    pub fn is_trial_open(&self) -> bool {
+        self.trial_open.load(Relaxed)
+    }
+
     /// Notes a failure that the target is to blame for; returns how many there are in a row.
     pub fn note_failure(&self) -> u32 {
         self.failures_in_a_row.fetch_add(1, Relaxed).saturating_add(1)
@@ -88,13 +94,37 @@ impl TargetRuntime {
 #[derive(Debug)]
 pub struct Lease {
     target: Arc<TargetRuntime>,
+    /// Holds the one trial of a half-open target, whose outcome nobody has told yet.
+    trial: bool,
 }
 
 impl Lease {
     /// Takes one unit of the target's load, or `None` when it stands at its `max_connections`.
     #[must_use]
     pub fn take(target: &Arc<TargetRuntime>) -> Option<Self> {
-        target.load.try_acquire().then(|| Self { target: Arc::clone(target) })
+        target.load.try_acquire().then(|| Self { target: Arc::clone(target), trial: false })
+    }
+
+    /// Takes the one trial of a half-open target and one unit of its load, or `None` when either is gone.
+    ///
+    /// Dropped before [`Self::settle_trial`], it opens the trial again: a client that left proves nothing.
+    #[must_use]
+    pub fn take_trial(target: &Arc<TargetRuntime>) -> Option<Self> {
+        // Looked at first, so that the many who come too late share the cache line instead of taking it.
+        if !target.is_trial_open() || !target.trial_open.swap(false, Relaxed) {
+            return None;
+        }
+        let taken = target.load.try_acquire().then(|| Self { target: Arc::clone(target), trial: true });
+        if taken.is_none() {
+            target.trial_open.store(true, Relaxed);
+        }
+        taken
+    }
+
+    /// Whether this was a half-open target's trial; call it once the attempt has passed or failed, and tell
+    /// control the outcome when it says yes. A second call says no.
+    pub fn settle_trial(&mut self) -> bool {
+        std::mem::take(&mut self.trial)
     }
 
     /// The target that was picked.
@@ -106,6 +136,9 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
+        if self.trial {
+            self.target.trial_open.store(true, Relaxed);
+        }
         self.target.load.release();
     }
 }
