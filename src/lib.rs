@@ -1,5 +1,7 @@
 //! forebay
 pub mod balance;
-pub mod config;
 pub mod model;
+pub mod relay;
 pub mod stats;
+pub mod sys;
+pub mod time;

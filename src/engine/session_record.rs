@@ -1,6 +1,6 @@
 //! What the access log is told of one session, as plain data: formatting is the log writer's work.
 
-use crate::balance::TargetRuntime;
+use crate::balance::{GroupRuntime, TargetRuntime};
 use crate::model::{CloseReason, ClosedBy, Protocol};
 use crate::snapshot::ListenerRuntime;
 use std::net::SocketAddr;
@@ -18,6 +18,8 @@ pub struct SessionRecord {
     pub client_addr: SocketAddr,
     /// The local address that the client reached.
     pub listen_addr: SocketAddr,
+    /// The target group that it was routed to.
+    pub group: Arc<GroupRuntime>,
     /// The target that served it, or was tried last.
     pub target: Option<Arc<TargetRuntime>>,
     /// That target's address.

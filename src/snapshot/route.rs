@@ -12,6 +12,8 @@ use std::sync::Arc;
 pub struct Route<'a> {
     /// The group.
     pub group: &'a Arc<GroupView>,
+    /// Its index in [`Snapshot::groups`].
+    pub group_index: usize,
     /// Index of the rule that matched.
     pub rule: Option<usize>,
     /// The client's point in the split, when no rule matched: 0 up to (not including) 2^64.
@@ -23,15 +25,19 @@ impl Snapshot {
     #[must_use]
     pub fn route(&self, listener: &ListenerView, key: &FlowKey) -> Route<'_> {
         if let Some(rule) = listener.rules.iter().position(|rule| rule.matches(key)) {
-            return Route { group: &self.groups[listener.rules[rule].group], rule: Some(rule), split_point: None };
+            return self.route_to(listener.rules[rule].group, Some(rule), None);
         }
         if let [only] = listener.sides[..] {
-            return Route { group: &self.groups[only], rule: None, split_point: None };
+            return self.route_to(only, None, None);
         }
         let point = split_point(key, listener.config.forward_key == ForwardKey::SourceIpPort);
         let usable = |side: usize| self.groups[listener.sides[side]].placement.has_own_pool();
         let side = listener.split.choose(point, usable);
-        Route { group: &self.groups[listener.sides[side]], rule: None, split_point: Some(point) }
+        self.route_to(listener.sides[side], None, Some(point))
+    }
+
+    fn route_to(&self, group_index: usize, rule: Option<usize>, split_point: Option<u64>) -> Route<'_> {
+        Route { group: &self.groups[group_index], group_index, rule, split_point }
     }
 }
 
