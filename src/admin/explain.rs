@@ -1,10 +1,10 @@
 //! Where a client would go and why, asked of the same snapshot code that the workers run.
 
-use super::target_bodies::reason_now;
-use crate::balance::{Pool, TargetReason};
+use crate::balance::{Member, Pool, SplitPoint, TargetReason};
 use crate::model::{FlowKey, RefuseReason};
 use crate::snapshot::{GroupView, ListenerView, Snapshot};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::net::SocketAddr;
 
 /// Longest payload that placement can be asked to look at, in bytes.
@@ -50,16 +50,16 @@ impl Question {
 }
 
 /// The answer; the body of `/v1/explain` and of `explain --json`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Deserialize, Serialize)]
 pub struct Explained {
     /// The listener asked about.
     pub listener: String,
     /// The client, an IPv4-mapped address as IPv4.
     pub client: String,
     /// `target` or `refused`.
-    pub verdict: &'static str,
+    pub verdict: Cow<'static, str>,
     /// Why the client would be turned away.
-    pub refused: Option<&'static str>,
+    pub refused: Option<Cow<'static, str>>,
     /// Index of the rule that matched, from 0.
     pub rule: Option<usize>,
     /// Where the client falls in the split, 0 up to (not including) 1.
@@ -67,9 +67,9 @@ pub struct Explained {
     /// The group.
     pub target_group: Option<String>,
     /// How the group chooses.
-    pub balance: Option<&'static str>,
+    pub balance: Option<Cow<'static, str>>,
     /// What the group hashes.
-    pub hash_key: Option<&'static str>,
+    pub hash_key: Option<Cow<'static, str>>,
     /// The Maglev slot.
     pub slot: Option<u32>,
     /// How many slots were passed over because their target is not eligible.
@@ -85,14 +85,14 @@ pub struct Explained {
 }
 
 /// One target of the group.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Deserialize, Serialize)]
 pub struct Candidate {
     /// Its id.
     pub target: String,
     /// Whether it may be given new work.
     pub eligible: bool,
     /// Why not, or `ok`.
-    pub reason: &'static str,
+    pub reason: Cow<'static, str>,
 }
 
 /// Answers from `snapshot`; `None` when no listener has the name.
@@ -103,7 +103,7 @@ pub fn explain(snapshot: &Snapshot, question: &Question) -> Option<Explained> {
     let unspecified = SocketAddr::from(([0, 0, 0, 0], 0));
     let key = FlowKey::new(question.client, reached.unwrap_or(unspecified));
     if !listener.access.admits(key.client_addr.ip()) {
-        return Some(Explained { refused: Some(RefuseReason::Denied.as_str()), ..unrouted(question, &key) });
+        return Some(Explained { refused: Some(RefuseReason::Denied.as_str().into()), ..unrouted(question, &key) });
     }
     let route = snapshot.route(listener, &key);
     let group = route.group;
@@ -111,13 +111,13 @@ pub fn explain(snapshot: &Snapshot, question: &Question) -> Option<Explained> {
     let chosen = explanation.member.map(usize::from);
     let refused = refusal(snapshot, listener, group, chosen.is_some());
     Some(Explained {
-        verdict: if refused.is_some() { "refused" } else { "target" },
-        refused: refused.map(RefuseReason::as_str),
+        verdict: if refused.is_some() { "refused".into() } else { "target".into() },
+        refused: refused.map(|reason| reason.as_str().into()),
         rule: route.rule,
-        split_point: route.split_point.map(fraction),
+        split_point: route.split_point.map(SplitPoint::as_fraction),
         target_group: Some(group.runtime.name.to_string()),
-        balance: Some(group.config.balance.as_str()),
-        hash_key: Some(group.config.hash_key.as_str()),
+        balance: Some(group.config.balance.as_str().into()),
+        hash_key: Some(group.config.hash_key.as_str().into()),
         slot: explanation.slot,
         probes: explanation.probes,
         target: chosen.map(|index| group.placement.members()[index].runtime.id.to_string()),
@@ -139,14 +139,22 @@ fn refusal(snapshot: &Snapshot, listener: &ListenerView, group: &GroupView, chos
     if full || group.runtime.sessions.is_full() {
         return Some(RefuseReason::MaxConnections);
     }
-    (!chosen && group.placement.pool() == Pool::Empty).then_some(RefuseReason::NoTarget)
+    match group.placement.pool() {
+        _ if chosen => None,
+        Pool::Empty => Some(RefuseReason::NoTarget),
+        Pool::FailOpen => None,
+        Pool::Primaries | Pool::Backups => {
+            let able = group.placement.members().iter().any(|member| member.reason() == TargetReason::Ok);
+            (!able).then_some(RefuseReason::MaxConnections)
+        }
+    }
 }
 
 fn unrouted(question: &Question, key: &FlowKey) -> Explained {
     Explained {
         listener: question.listener.clone(),
         client: key.client_addr.to_string(),
-        verdict: "refused",
+        verdict: "refused".into(),
         refused: None,
         rule: None,
         split_point: None,
@@ -163,24 +171,15 @@ fn unrouted(question: &Question, key: &FlowKey) -> Explained {
 }
 
 fn candidates(group: &GroupView) -> Vec<Candidate> {
-    let candidate = |member| {
-        let reason = reason_now(member);
+    let candidate = |member: &Member| {
+        let reason = member.reason();
         Candidate {
             target: member.runtime.id.to_string(),
             eligible: reason == TargetReason::Ok,
-            reason: reason.as_str(),
+            reason: reason.as_str().into(),
         }
     };
     group.placement.members().iter().map(candidate).collect()
-}
-
-/// A point of the split as a share of the whole; 53 bits are kept, so that the result stays below 1.
-fn fraction(point: u64) -> f64 {
-    #[allow(clippy::cast_precision_loss, reason = "53 bits are what an f64 holds exactly")]
-    let kept = (point >> 11) as f64;
-    #[allow(clippy::cast_precision_loss, reason = "a power of two is exact")]
-    let whole = (1_u64 << 53) as f64;
-    kept / whole
 }
 
 #[cfg(test)]

@@ -74,7 +74,7 @@ struct TargetBody {
 impl TargetBody {
     fn new(member: &Member, detail: &TargetDetail) -> Self {
         let failures = |counters: &TargetCounters| counters.connect_failures.iter().map(Counter::get).sum::<u64>();
-        let reason = reason_now(member);
+        let reason = member.reason();
         Self {
             id: detail.id.to_string(),
             address: show_target_addr(detail.target.address),
@@ -90,15 +90,6 @@ impl TargetBody {
             connect_failures: member.runtime.counters.iter().map(failures).sum(),
             origin: detail.origin,
         }
-    }
-}
-
-/// Why a target gets no new work at this moment, or [`TargetReason::Ok`]: its standing, and whether it is full.
-pub(super) fn reason_now(member: &Member) -> TargetReason {
-    match member.standing.reason() {
-        TargetReason::Ok if member.weight == 0 => TargetReason::WeightZero,
-        TargetReason::Ok if member.runtime.load.is_full() => TargetReason::AtCapacity,
-        reason => reason,
     }
 }
 
