@@ -1,7 +1,12 @@
 //! forebay
 pub mod balance;
+pub mod config;
+pub mod engine;
+pub mod limit;
 pub mod model;
 pub mod relay;
+pub mod snapshot;
 pub mod stats;
 pub mod sys;
 pub mod time;
+pub mod worker;

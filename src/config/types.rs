@@ -1,6 +1,6 @@
 //! The configuration as the rest of forebay sees it: validated, every default filled in.
 
-pub use crate::balance::{Balance, HashKey};
+pub use crate::balance::{Balance, FailOpen, HashKey};
 use crate::model::{Name, Protocol, TargetId};
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
@@ -293,15 +293,6 @@ impl Listener {
             congestion_control: String::new(),
         }
     }
-}
-
-/// When targets that are not eligible are used all the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FailOpen {
-    /// At or below this share of eligible targets, in percent 0..=100.
-    Below(u8),
-    /// Fail closed.
-    Never,
 }
 
 /// What becomes of running work when its target turns unhealthy.

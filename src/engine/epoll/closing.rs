@@ -49,7 +49,9 @@ impl Session {
         drop(lease);
         if end.reset {
             sys::close_with_reset(client);
-            target.map(sys::close_with_reset);
+            if let Some(target) = target {
+                sys::close_with_reset(target);
+            }
         }
     }
 

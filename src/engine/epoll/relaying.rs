@@ -83,15 +83,11 @@ impl Session {
 
     /// Ends an established session whose deadline has passed.
     pub(super) fn expire_relay(&mut self, reason: CloseReason, tools: &mut Tools) -> Served {
-        match reason {
-            CloseReason::IdleTimeout | CloseReason::HalfCloseTimeout => {
-                Served::Ended(End::reset(reason, ClosedBy::Forebay))
-            }
-            _ => {
-                self.stage = Stage::Draining { reason, reset_at: tools.now + FLUSH_LIMIT };
-                self.serve_relay(tools)
-            }
+        if matches!(reason, CloseReason::IdleTimeout | CloseReason::HalfCloseTimeout) {
+            return Served::Ended(End::reset(reason, ClosedBy::Forebay));
         }
+        self.stage = Stage::Draining { reason, reset_at: tools.now + FLUSH_LIMIT };
+        self.serve_relay(tools)
     }
 
     fn is_closed_both_ways(&self) -> bool {
@@ -136,7 +132,9 @@ impl Session {
             self.count_bytes(towards, wrote, tools);
         }
         match outcome {
-            Err(Broken::Source(error)) => self.connection_failed(other(towards), &error, tools).map_or(Ok(Pause::Done), Err),
+            Err(Broken::Source(error)) => {
+                self.connection_failed(other(towards), &error, tools).map_or(Ok(Pause::Done), Err)
+            }
             Err(Broken::Sink(error)) => self.connection_failed(towards, &error, tools).map_or(Ok(Pause::Done), Err),
             Ok(_pause) if fin_due => {
                 self.pass_fin(towards, target_lost && towards == Side::Client);
