@@ -1,5 +1,9 @@
 //! Where a client would go and why, asked of the same snapshot code that the workers run.
 
+mod offline;
+
+pub use offline::compile;
+
 use crate::balance::{Member, Pool, SplitPoint, TargetReason};
 use crate::model::{FlowKey, RefuseReason};
 use crate::snapshot::{GroupView, ListenerView, Snapshot};

@@ -7,7 +7,6 @@
 mod access;
 mod address;
 mod bodies;
-mod config_body;
 mod connections;
 mod error;
 pub mod explain;

@@ -1,7 +1,6 @@
 //! Which path is answered by what.
 
 use super::bodies::{self, ListenersBody, StatusBody};
-use super::config_body::ConfigBody;
 use super::error::ApiError;
 use super::explain::{self, Question};
 use super::target_bodies::{GroupBody, GroupsBody};
@@ -97,10 +96,10 @@ async fn explain_client(
 #[derive(Debug, Serialize)]
 struct InForce {
     generation: u64,
-    config: ConfigBody,
+    config: serde_json::Value,
 }
 
 async fn config(State(link): State<ControlLink>) -> impl IntoResponse {
     let view = link.view();
-    Json(InForce { generation: view.snapshot.generation, config: ConfigBody::new(&view.config) }).into_response()
+    Json(InForce { generation: view.snapshot.generation, config: crate::config::to_json(&view.config) }).into_response()
 }

@@ -109,32 +109,20 @@ pub(super) async fn shutdown(State(link): State<ControlLink>, body: Result<Bytes
 pub(super) struct CheckedBody {
     ok: bool,
     diagnostics: Vec<config::Diagnostic>,
-    summary: SummaryBody,
-}
-
-#[derive(Debug, Serialize)]
-struct SummaryBody {
-    listeners: usize,
-    target_groups: usize,
-    targets: usize,
+    summary: config::Summary,
 }
 
 /// `POST /v1/config/check`: changes nothing; here because its body is untrusted text like that of a write.
 pub(super) async fn check_config(body: Result<Bytes, BytesRejection>) -> Result<Json<CheckedBody>, ApiError> {
     let body = whole(body)?;
     let text = std::str::from_utf8(&body).map_err(|error| ApiError::bad_request(format!("the body: {error}")))?;
-    match config::parse(text, "request") {
-        Ok((config, diagnostics)) => {
-            let targets = config.target_groups.iter().map(|group| group.targets.len()).sum();
-            let (listeners, target_groups) = (config.listeners.len(), config.target_groups.len());
-            Ok(Json(CheckedBody { ok: true, diagnostics, summary: SummaryBody { listeners, target_groups, targets } }))
-        }
-        Err(diagnostics) => {
-            let rendered = config::render(text, &diagnostics);
-            let message = format!("the configuration is invalid: {} diagnostics", diagnostics.len());
-            Err(Refusal::Invalid { message, diagnostics, rendered }.into())
-        }
+    let config::Parsed { config, diagnostics, summary } = config::parse("request", text);
+    if config.is_some() {
+        return Ok(Json(CheckedBody { ok: true, diagnostics, summary }));
     }
+    let rendered = config::render(&diagnostics, text, false);
+    let message = format!("the configuration is invalid: {} problem(s)", diagnostics.len());
+    Err(Refusal::Invalid { message, diagnostics, rendered }.into())
 }
 
 fn whole(body: Result<Bytes, BytesRejection>) -> Result<Bytes, ApiError> {

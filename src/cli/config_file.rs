@@ -1,8 +1,9 @@
-//! Finding and reading the configuration file.
+//! Reading the configuration file.
 
 use super::failure::{Exit, Failure};
 use crate::config::{self, Config};
-use std::path::{Path, PathBuf};
+use std::io::IsTerminal;
+use std::path::Path;
 
 /// A file that is valid.
 #[derive(Debug)]
@@ -12,25 +13,16 @@ pub(super) struct Loaded {
     pub(super) warnings: String,
 }
 
-/// `--config`, else `/etc/forebay/forebay.toml`, else `./forebay.toml`.
-pub(super) fn find(given: Option<&Path>) -> Result<PathBuf, Failure> {
-    let defaults = ["/etc/forebay/forebay.toml", "forebay.toml"];
-    let found = given.map(Path::to_owned).or_else(|| defaults.iter().map(PathBuf::from).find(|path| path.exists()));
-    found.ok_or_else(|| {
-        let message = format!("no configuration: give --config FILE, or write {} or ./{}", defaults[0], defaults[1]);
-        Failure::new(Exit::Config, message)
-    })
-}
-
 /// Reads and validates a file.
 pub(super) fn load(path: &Path) -> Result<Loaded, Failure> {
-    let text = std::fs::read_to_string(path);
-    let text = text.map_err(|error| Failure::new(Exit::Config, format!("{}: {error}", path.display())))?;
-    match config::parse(&text, &path.display().to_string()) {
-        Ok((config, warnings)) => Ok(Loaded { config, warnings: config::render(&text, &warnings) }),
-        Err(diagnostics) => {
-            let message = format!("{} is invalid\n{}", path.display(), config::render(&text, &diagnostics));
-            Err(Failure::new(Exit::Config, message))
-        }
+    let (text, parsed) = config::read(path).map_err(|error| Failure::new(Exit::Config, error.to_string()))?;
+    let rendered = config::render(&parsed.diagnostics, &text, wants_color());
+    match parsed.config {
+        Some(config) => Ok(Loaded { config, warnings: rendered }),
+        None => Err(Failure::new(Exit::Config, format!("{} is invalid\n{rendered}", path.display()))),
     }
+}
+
+fn wants_color() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }

@@ -3,8 +3,8 @@
 use super::admin_args::AdminArgs;
 use super::client::segment;
 use super::failure::{Exit, Failure};
-use super::{config_file, offline, output};
-use crate::admin::explain::{Explained, Question, explain};
+use super::{check, config_file, output};
+use crate::admin::explain::{Explained, Question, compile, explain};
 use std::fmt::Write as _;
 
 /// Arguments of `explain`.
@@ -62,9 +62,9 @@ fn ask(args: &Args) -> Result<String, Failure> {
 }
 
 fn answer_offline(args: &Args, question: &Question) -> Result<String, Failure> {
-    let path = config_file::find(args.admin.config.as_deref())?;
+    let path = check::find_file(args.admin.config.as_deref());
     let config = config_file::load(&path)?.config;
-    let explained = explain(&offline::compile(&config), question).ok_or_else(|| {
+    let explained = explain(&compile(&config), question).ok_or_else(|| {
         let names: Vec<&str> = config.listeners.iter().map(|listener| &*listener.name).collect();
         let message = format!("no listener is named `{}`; {} has: {}", args.listener, path.display(), names.join(", "));
         Failure::new(Exit::Usage, message)

@@ -1,15 +1,16 @@
 //! The command line: one file per command; arguments in, exit code out.
 
 mod admin_args;
+pub mod check;
 mod client;
 mod config_file;
 mod explain;
 mod failure;
 mod logging;
-mod offline;
 mod output;
 mod reload;
 mod run;
+pub mod schema;
 mod serve;
 mod shutdown;
 mod status;
@@ -19,6 +20,7 @@ mod tcp;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use failure::Failure;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// The arguments of `forebay`.
@@ -36,6 +38,8 @@ enum Command {
     Run(run::Args),
     /// Serve one TCP listener without a file
     Tcp(tcp::Args),
+    /// Validate a file without serving it
+    Check(CheckArgs),
     /// Say where a client would go, and why
     Explain(explain::Args),
     /// Show what a running forebay is doing
@@ -48,6 +52,20 @@ enum Command {
     Reload(reload::Args),
     /// Drain and end a running forebay
     Shutdown(shutdown::Args),
+    /// Print the JSON Schema of the configuration file
+    #[command(after_help = "Example:\n  forebay schema > forebay.schema.json")]
+    Schema,
+}
+
+/// Arguments of `check`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  forebay check forebay.toml")]
+struct CheckArgs {
+    /// The file; by default /etc/forebay/forebay.toml, else ./forebay.toml
+    file: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
 }
 
 /// Runs the command that the process was started with.
@@ -59,6 +77,8 @@ pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(args) => run::run(&args),
         Command::Tcp(args) => tcp::run(&args),
+        Command::Check(args) => return check::run(args.file.as_deref(), args.json),
+        Command::Schema => return schema::run(),
         Command::Explain(args) => explain::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Targets(args) => targets::run(&args),

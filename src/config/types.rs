@@ -442,21 +442,30 @@ pub struct HealthCheck {
 pub struct Outlier {
     /// Failures in a row that eject; 0 = off.
     pub consecutive_failures: u32,
+    /// Connects in `window` below which a failure share does not count.
+    pub min_volume: u32,
+    /// The time that a failure share looks back.
+    pub window: Duration,
     /// First ejection; the n-th lasts n times as long.
     pub base_ejection: Duration,
     /// Longest ejection.
     pub max_ejection: Duration,
     /// Percent of a group that may be ejected at once.
     pub max_ejected_percent: u8,
+    /// UDP: unreachable messages count as failures.
+    pub icmp: bool,
 }
 
 impl Default for Outlier {
     fn default() -> Self {
         Self {
             consecutive_failures: 5,
+            min_volume: 20,
+            window: Duration::from_secs(10),
             base_ejection: Duration::from_secs(30),
             max_ejection: Duration::from_secs(300),
             max_ejected_percent: 50,
+            icmp: true,
         }
     }
 }

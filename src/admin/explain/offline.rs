@@ -10,7 +10,8 @@ use crate::stats::{BoundedGauge, PerWorker};
 use std::sync::Arc;
 
 /// Compiles through the same code as a running forebay.
-pub(super) fn compile(config: &Config) -> Snapshot {
+#[must_use]
+pub fn compile(config: &Config) -> Snapshot {
     let groups: Vec<_> = config.target_groups.iter().map(|group| Arc::new(group_view(group))).collect();
     let index = |name: &crate::model::Name| groups.iter().position(|group| group.runtime.name == *name);
     let listener = |one: &Listener| {

@@ -1,0 +1,6 @@
+//! Placeholder.
+use super::failure::Failure;
+/// Arguments.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {}
+pub(super) fn run(_args: &Args) -> Result<(), Failure> { Ok(()) }
