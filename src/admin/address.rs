@@ -38,9 +38,7 @@ pub fn parse_addr(text: &str) -> Result<AdminAddr, String> {
     if let Some(path) = text.strip_prefix("unix:").or_else(|| text.contains('/').then_some(text)) {
         return if path.is_empty() { Err("`unix:` needs a path".into()) } else { Ok(AdminAddr::Unix(path.into())) };
     }
-    text.parse()
-        .map(AdminAddr::Tcp)
-        .map_err(|_invalid| format!("`{text}` is neither `unix:PATH` nor `IP:PORT`"))
+    text.parse().map(AdminAddr::Tcp).map_err(|_invalid| format!("`{text}` is neither `unix:PATH` nor `IP:PORT`"))
 }
 
 /// The address as the configuration file writes it.

@@ -54,11 +54,8 @@ struct LimitsBody {
 impl StatusBody {
     /// The status at `now`.
     pub(super) fn new(view: &ControlView, now: Instant) -> Self {
-        let reload = |last: &LastReload| LastReloadBody {
-            ok: last.ok,
-            time: rfc3339(last.time),
-            message: last.message.clone(),
-        };
+        let reload =
+            |last: &LastReload| LastReloadBody { ok: last.ok, time: rfc3339(last.time), message: last.message.clone() };
         Self {
             version: env!("CARGO_PKG_VERSION"),
             pid: std::process::id(),
@@ -96,7 +93,8 @@ impl SessionTotals {
         let closed = runtime.counters.iter().map(ListenerCounters::closed_total).sum();
         std::sync::atomic::fence(std::sync::atomic::Ordering::Acquire);
         let opened = runtime.counters.sum(|counters| &counters.opened);
-        let refused = runtime.counters.iter().flat_map(|counters| &counters.refused).map(crate::stats::Counter::get).sum();
+        let refused =
+            runtime.counters.iter().flat_map(|counters| &counters.refused).map(crate::stats::Counter::get).sum();
         Self { opened, closed, refused }
     }
 
@@ -171,6 +169,3 @@ fn counted(runtime: &ListenerRuntime) -> ListenerBody {
         bytes_to_client: runtime.counters.sum(|counters| &counters.bytes_to_client),
     }
 }
-
-#[cfg(test)]
-mod tests;

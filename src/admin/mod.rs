@@ -20,6 +20,8 @@ mod writes;
 
 #[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod tests;
 
 pub use address::{default_socket, parse_addr, show_addr};
 pub use serve::serve;

@@ -44,7 +44,8 @@ pub(super) struct SocketFile {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        let still_ours = fs::symlink_metadata(&self.path).is_ok_and(|meta| (meta.dev(), meta.ino()) == self.device_and_inode);
+        let still_ours =
+            fs::symlink_metadata(&self.path).is_ok_and(|meta| (meta.dev(), meta.ino()) == self.device_and_inode);
         if still_ours {
             drop(fs::remove_file(&self.path));
         }
@@ -76,7 +77,9 @@ impl fmt::Display for BindError {
             Self::UnsafeDirectory(path) => {
                 write!(f, "{} belongs to another user or is writable by others", path.display())
             }
-            Self::TokenMissing(addr) => write!(f, "{addr} is not a loopback address, so `admin.token_file` must be set"),
+            Self::TokenMissing(addr) => {
+                write!(f, "{addr} is not a loopback address, so `admin.token_file` must be set")
+            }
             Self::Token(path, error) => write!(f, "token file {}: {error}", path.display()),
             Self::Refused(addr, error) => write!(f, "admin API on {addr}: {error}"),
         }

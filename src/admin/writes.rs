@@ -90,11 +90,7 @@ pub(super) async fn reload(
     whole(body)?;
     let changed = link.ask(Request::Reload { keep_changes }).await?;
     let body = ChangedBody::plain(&changed);
-    Ok(Json(ChangedBody {
-        discarded: Some(changed.discarded),
-        pending_restart: Some(changed.pending_restart),
-        ..body
-    }))
+    Ok(Json(ChangedBody { discarded: Some(changed.discarded), pending_restart: Some(changed.pending_restart), ..body }))
 }
 
 /// `POST /v1/shutdown`

@@ -32,7 +32,8 @@ impl AdminArgs {
     fn find(&self) -> Result<(AdminAddr, Option<PathBuf>), Failure> {
         let given = self.admin.as_deref().filter(|text| !text.is_empty());
         if let Some(text) = given {
-            let addr = admin::parse_addr(text).map_err(|message| Failure::new(Exit::Usage, format!("--admin: {message}")))?;
+            let addr =
+                admin::parse_addr(text).map_err(|message| Failure::new(Exit::Usage, format!("--admin: {message}")))?;
             return Ok((addr, self.token_file.clone()));
         }
         let Some(path) = &self.config else {

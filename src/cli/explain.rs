@@ -9,8 +9,10 @@ use std::fmt::Write as _;
 
 /// Arguments of `explain`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Without --live the answer comes from the file alone, and every enabled target counts as healthy.\n\n\
-    Example:\n  forebay explain --config forebay.toml --listener web --client 192.0.2.7:1234")]
+#[command(
+    after_help = "Without --live the answer comes from the file alone, and every enabled target counts as healthy.\n\n\
+    Example:\n  forebay explain --config forebay.toml --listener web --client 192.0.2.7:1234"
+)]
 pub(super) struct Args {
     /// Name of the listener
     #[arg(long, value_name = "NAME")]
@@ -86,7 +88,9 @@ fn sentences(explained: &Explained, live: bool) -> String {
     }
     if let (Some(balance), Some(hash_key)) = (&explained.balance, &explained.hash_key) {
         match explained.slot {
-            Some(slot) => say(format!("The group balances by {balance}: {hash_key} hashes to slot {slot}{}.", probes(explained))),
+            Some(slot) => {
+                say(format!("The group balances by {balance}: {hash_key} hashes to slot {slot}{}.", probes(explained)))
+            }
             None => say(format!("The group balances by {balance}, so the target depends on the moment.")),
         }
     }
@@ -97,7 +101,8 @@ fn sentences(explained: &Explained, live: bool) -> String {
             say(format!("It goes to target `{target}` at {}.", address.as_deref().unwrap_or("its address")));
         }
         (None, None, _) => {
-            let able: Vec<&str> = explained.candidates.iter().filter(|one| one.eligible).map(|one| &*one.target).collect();
+            let able: Vec<&str> =
+                explained.candidates.iter().filter(|one| one.eligible).map(|one| &*one.target).collect();
             say(format!("It goes to one of: {}.", able.join(", ")));
         }
     }

@@ -19,7 +19,6 @@ mod targets;
 mod tcp;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use failure::Failure;
 use std::path::PathBuf;
 use std::process::ExitCode;
 

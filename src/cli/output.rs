@@ -7,7 +7,12 @@ use std::io::{self, Write as _};
 pub(super) fn print(text: &str) {
     let mut stdout = io::stdout().lock();
     let line_end = if text.ends_with('\n') { "" } else { "\n" };
-    drop(stdout.write_all(text.as_bytes()).and_then(|()| stdout.write_all(line_end.as_bytes())).and_then(|()| stdout.flush()));
+    drop(
+        stdout
+            .write_all(text.as_bytes())
+            .and_then(|()| stdout.write_all(line_end.as_bytes()))
+            .and_then(|()| stdout.flush()),
+    );
 }
 
 /// Rows under headings, columns two spaces apart; a heading that starts with `>` is aligned to the right.

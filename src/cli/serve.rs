@@ -1,6 +1,8 @@
 //! Placeholder.
 use super::failure::Failure;
-/// Arguments.
-#[derive(Debug, clap::Args)]
-pub(super) struct Args {}
-pub(super) fn run(_args: &Args) -> Result<(), Failure> { Ok(()) }
+use crate::config::Config;
+use std::path::PathBuf;
+/// Serves until the process is told to end.
+pub(super) fn serve(_config: Config, _file: Option<PathBuf>) -> Result<(), Failure> {
+    Ok(())
+}

@@ -67,7 +67,8 @@ fn summary(status: &Value) -> String {
     say("config", format!("{}{differs}", text(status, "config_file")));
     let last = &status["last_reload"];
     if !last.is_null() {
-        let outcome = if last["ok"] == true { "taken".to_owned() } else { format!("refused: {}", text(last, "message")) };
+        let outcome =
+            if last["ok"] == true { "taken".to_owned() } else { format!("refused: {}", text(last, "message")) };
         say("last reload", format!("{}, {outcome}", text(last, "time")));
     }
     let pending = joined(&status["pending_restart"]);
@@ -79,7 +80,8 @@ fn summary(status: &Value) -> String {
 }
 
 fn listener_table(body: &Value) -> String {
-    let headings = ["listener", "addresses", "state", ">active", ">opened", ">closed", ">refused", ">to target", ">to client"];
+    let headings =
+        ["listener", "addresses", "state", ">active", ">opened", ">closed", ">refused", ">to target", ">to client"];
     let listeners = body["listeners"].as_array().map(Vec::as_slice).unwrap_or_default();
     let row = |one: &Value| {
         let number = |key: &str| text(one, key);

@@ -56,8 +56,7 @@ impl Scrape {
     fn sessions(&self, sheet: &mut Sheet<'_>) -> Result {
         let closed: Vec<_> = self.view.listeners.iter().map(|one| closed_by_reason(one)).collect();
         let opened = self.view.listeners.iter().map(|one| SessionTotals::read(one).opened);
-        let opened: Vec<u64> =
-            opened.zip(&closed).map(|(opened, closed)| opened.max(closed.iter().sum())).collect();
+        let opened: Vec<u64> = opened.zip(&closed).map(|(opened, closed)| opened.max(closed.iter().sum())).collect();
         let names = || self.view.listeners.iter().map(|one| &*one.name);
         let total = names().zip(&opened).map(|(name, opened)| ([("listener", name)], *opened));
         sheet.counter("forebay_connections_total", "TCP sessions and UDP flows begun.", total)?;
@@ -118,7 +117,8 @@ impl Scrape {
     }
 
     fn target_states(&self, sheet: &mut Sheet<'_>) -> Result {
-        let healthy = self.targets().map(|(labels, _, detail)| (labels, u64::from(detail.health == HealthState::Healthy)));
+        let healthy =
+            self.targets().map(|(labels, _, detail)| (labels, u64::from(detail.health == HealthState::Healthy)));
         sheet.gauge("forebay_target_healthy", "Whether active checks find a target healthy.", healthy)?;
         let states = self.targets().flat_map(|([group, target], _, detail)| {
             let is = |state: AdminState| u64::from(detail.target.state == state);
@@ -173,7 +173,8 @@ impl Scrape {
             workers.map(move |(number, counters)| ([("worker", number.as_str())], counter(counters).get()))
         };
         sheet.counter("forebay_worker_turns_total", "Turns of a worker's event loop.", rows(|one| &one.turns))?;
-        let busy = rows(|one| &one.busy_nanos).map(|(labels, nanos)| (labels, Duration::from_nanos(nanos).as_secs_f64()));
+        let busy =
+            rows(|one| &one.busy_nanos).map(|(labels, nanos)| (labels, Duration::from_nanos(nanos).as_secs_f64()));
         let help = "Time that a worker spent outside the wait for events; its rate is the busy share.";
         sheet.counter("forebay_worker_busy_seconds_total", help, busy)?;
         let open = rows(|one| &one.sessions_open);

@@ -14,14 +14,18 @@ use collector::Scrape;
 use prometheus_client::encoding::text::encode_registry;
 use prometheus_client::registry::Registry;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The media type of [`text`].
 pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// One scrape.
 pub(super) fn text(view: &Arc<ControlView>) -> String {
+    text_at(view, clock::now().saturating_duration_since(view.started))
+}
+
+fn text_at(view: &Arc<ControlView>, uptime: Duration) -> String {
     let mut registry = Registry::default();
-    let uptime = clock::now().saturating_duration_since(view.started);
     registry.register_collector(Box::new(Scrape { view: Arc::clone(view), uptime }));
     let mut text = String::with_capacity(64 * 1024);
     encode_registry(&mut text, &registry).expect("a String takes all that is written");
