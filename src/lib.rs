@@ -1,7 +1,9 @@
 //! forebay
+pub mod admin;
 pub mod balance;
 pub mod cli;
 pub mod config;
+pub mod control;
 pub mod engine;
 pub mod health;
 pub mod limit;
