@@ -82,7 +82,7 @@ fn after_a_stop_of_30_seconds_each_target_is_probed_once_within_the_spread() {
     let mut queue = ProbeQueue::new();
     (0..1000_u32).for_each(|key| queue.insert(key, now + after(5.0) * key / 1000));
     let resumed = now + after(36.0);
-    assert_eq!(queue.due(resumed, &mut random), [], "none in the instant of resuming");
+    assert_eq!(queue.due(resumed, &mut random), [0_u32; 0], "none in the instant of resuming");
     let mut probed = Vec::new();
     for tenth in 1..=10 {
         let burst = queue.due(resumed + SPREAD * tenth / 10, &mut random);
