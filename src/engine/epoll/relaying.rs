@@ -6,7 +6,7 @@ use super::serving::Served;
 use super::session::{Direction, FLUSH_LIMIT, Parked, Readiness, Session, Stage};
 use super::tools::{Side, Tools};
 use crate::model::{CloseReason, ClosedBy};
-use crate::relay::{Step, Transport};
+use crate::relay::{HalfRelay, Step, Transport};
 use crate::sys;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -403,8 +403,29 @@ impl Direction {
         match std::mem::replace(&mut self.parked, Parked::Nowhere) {
             Parked::Nowhere => {}
             Parked::Chunk { chunk, .. } => tools.pools.put_chunk(chunk, tools.now),
-            Parked::Pipe(pipe) if self.half.held() == 0 => tools.pools.put_pipe(pipe, tools.now),
+            // Only a pipe that is known to be empty may be lent again: the next session must not meet these bytes.
+            Parked::Pipe(pipe) if self.is_drained() => tools.pools.put_pipe(pipe, tools.now),
             Parked::Pipe(pipe) => tools.pools.discard_pipe(pipe),
         }
+    }
+
+    /// Whether all that was read was written; a direction that was given up does not know.
+    fn is_drained(&self) -> bool {
+        matches!(self.half, HalfRelay::Open { held: 0 } | HalfRelay::SourceClosed { held: 0 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_direction_that_was_given_up_is_not_taken_for_drained() {
+        let mut direction = Direction::new();
+        assert!(direction.is_drained());
+        direction.half = direction.half.read(10);
+        assert!(!direction.is_drained());
+        direction.half = direction.half.closed();
+        assert!(!direction.is_drained(), "its pipe may hold bytes");
     }
 }
