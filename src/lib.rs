@@ -1,8 +1,15 @@
 //! forebay
 pub mod balance;
+pub mod cli;
 pub mod config;
+pub mod control;
+pub mod engine;
 pub mod health;
 pub mod limit;
 pub mod model;
+pub mod relay;
+pub mod snapshot;
 pub mod stats;
+pub mod sys;
 pub mod time;
+pub mod worker;

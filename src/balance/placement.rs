@@ -121,6 +121,12 @@ impl Placement {
         self.pool
     }
 
+    /// How many members may get work now.
+    #[must_use]
+    pub fn pool_len(&self) -> usize {
+        self.usable.len()
+    }
+
     /// How a target is chosen.
     #[must_use]
     pub fn balance(&self) -> Balance {

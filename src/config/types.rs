@@ -1,6 +1,6 @@
 //! The configuration as the rest of forebay sees it: validated, every default filled in.
 
-pub use crate::balance::{Balance, HashKey};
+pub use crate::balance::{Balance, FailOpen, HashKey};
 use crate::model::{Name, Protocol, TargetId};
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
@@ -295,15 +295,6 @@ impl Listener {
     }
 }
 
-/// When targets that are not eligible are used all the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FailOpen {
-    /// At or below this share of eligible targets, in percent 0..=100.
-    Below(u8),
-    /// Fail closed.
-    Never,
-}
-
 /// What becomes of running work when its target turns unhealthy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnUnhealthy {
@@ -451,21 +442,30 @@ pub struct HealthCheck {
 pub struct Outlier {
     /// Failures in a row that eject; 0 = off.
     pub consecutive_failures: u32,
+    /// Connects in `window` below which a failure share does not count.
+    pub min_volume: u32,
+    /// The time that a failure share looks back.
+    pub window: Duration,
     /// First ejection; the n-th lasts n times as long.
     pub base_ejection: Duration,
     /// Longest ejection.
     pub max_ejection: Duration,
     /// Percent of a group that may be ejected at once.
     pub max_ejected_percent: u8,
+    /// UDP: unreachable messages count as failures.
+    pub icmp: bool,
 }
 
 impl Default for Outlier {
     fn default() -> Self {
         Self {
             consecutive_failures: 5,
+            min_volume: 20,
+            window: Duration::from_secs(10),
             base_ejection: Duration::from_secs(30),
             max_ejection: Duration::from_secs(300),
             max_ejected_percent: 50,
+            icmp: true,
         }
     }
 }

@@ -72,7 +72,7 @@ impl<'a> Permit<'a> {
     /// Takes a permit, or `None` at the limit.
     #[must_use]
     pub fn take(gauge: &'a BoundedGauge) -> Option<Self> {
-        gauge.try_acquire().then_some(Self(gauge))
+        gauge.try_acquire().then(|| Self(gauge))
     }
 
     /// Keeps the permit: whoever calls this owes a [`BoundedGauge::release`].

@@ -1,17 +1,16 @@
-//! The one clock of the process.
+//! The one place that asks the kernel for the time; everything else takes it as an argument.
+#![allow(clippy::disallowed_methods, reason = "this file is the clock")]
 
 use std::time::{Instant, SystemTime};
 
-/// The monotonic time.
+/// Monotonic time: deadlines, durations, rates.
 #[must_use]
-#[expect(clippy::disallowed_methods, reason = "this is the one clock")]
 pub fn now() -> Instant {
     Instant::now()
 }
 
-/// The time of day; only ever shown, never computed with.
+/// Wall-clock time: only ever shown or logged, never compared with a deadline.
 #[must_use]
-#[expect(clippy::disallowed_methods, reason = "this is the one clock")]
 pub fn wall() -> SystemTime {
     SystemTime::now()
 }

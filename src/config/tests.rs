@@ -1,0 +1,1 @@
+//! Claims about the configuration that need its insides.

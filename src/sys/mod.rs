@@ -1,0 +1,27 @@
+//! Every system call that std does not offer, and every unsafe line.
+//!
+//! A wrapper borrows descriptors, returns `io::Result`, and says what the man page leaves open.
+#![allow(unsafe_code, reason = "the one place for it; each block says why it is sound")]
+
+mod affinity;
+mod bytes;
+mod errno;
+mod event_fd;
+mod limits;
+mod pipe;
+mod socket;
+mod splice;
+mod tcp;
+
+pub use affinity::{allowed_cpus, pin_to_cpu};
+pub use bytes::{receive, send};
+pub use errno::{connect_failure, is_exhaustion, is_peer_silence};
+pub use event_fd::EventFd;
+pub use limits::{descriptor_limit, raise_descriptor_limit};
+pub use pipe::{Pipe, pipe};
+pub use socket::{
+    ConnectOptions, Keepalive, ListenOptions, accept, bind_exclusively, configure_listener, connect, listen,
+    local_addr, socket_error, spare_descriptor,
+};
+pub use splice::splice;
+pub use tcp::{TcpInfo, close_with_reset, shutdown_write, tcp_info, unacknowledged_bytes};
