@@ -1,4 +1,5 @@
 //! forebay
+pub mod admin;
 pub mod balance;
 pub mod cli;
 pub mod config;
