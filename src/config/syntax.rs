@@ -6,7 +6,7 @@
 #![allow(clippy::wildcard_enum_match_arm, reason = "whatever is not of the expected type is one case")]
 
 use super::diagnostic::{Span, floor};
-use super::problems::{Problem, Problems};
+use super::problems::{MAX_DIAGNOSTICS, Problem, Problems};
 use super::tree::{Entry, Node, Table, Value};
 use toml::de::{DeTable, DeValue, Error};
 
@@ -23,9 +23,11 @@ pub(super) fn read(text: &str, problems: &mut Problems) -> Table {
         None => convert(document.get_ref(), &|span| span),
         Some(mended) => {
             let (document, second) = DeTable::parse_recoverable(&mended.text);
-            errors.retain(|error| error.message != DUPLICATE);
-            let second = second.iter().map(SyntaxError::from).filter(|error| error.message == DUPLICATE);
+            // The first reading ended early, so part of what is wrong with values shows in the second one only.
+            let second = second.iter().map(SyntaxError::from).filter(|error| !error.loses_place());
             errors.extend(second.map(|error| SyntaxError { span: mended.original(error.span), ..error }));
+            errors.sort_by(|a, b| (a.span.start, a.span.end, &a.message).cmp(&(b.span.start, b.span.end, &b.message)));
+            errors.dedup_by(|a, b| a.span == b.span && a.message == b.message);
             convert(document.get_ref(), &|span| mended.original(span))
         }
     };
@@ -35,6 +37,13 @@ pub(super) fn read(text: &str, problems: &mut Problems) -> Table {
 struct SyntaxError {
     span: Span,
     message: String,
+}
+
+impl SyntaxError {
+    /// Whether the parser does not read on after it.
+    fn loses_place(&self) -> bool {
+        [NO_VALUE, NO_KEY, UNCLOSED_HEADER].iter().any(|message| self.message.starts_with(message))
+    }
 }
 
 impl From<&Error> for SyntaxError {
@@ -52,8 +61,7 @@ struct Mended {
 
 impl Mended {
     fn new(text: &str, errors: &[SyntaxError]) -> Option<Self> {
-        let losing = |e: &&SyntaxError| [NO_VALUE, NO_KEY, UNCLOSED_HEADER].iter().any(|m| e.message.starts_with(m));
-        let mut places: Vec<&SyntaxError> = errors.iter().filter(losing).collect();
+        let mut places: Vec<&SyntaxError> = errors.iter().filter(|error| error.loses_place()).collect();
         if places.is_empty() {
             return None;
         }
@@ -124,7 +132,13 @@ fn report(text: &str, mut root: Table, mut errors: Vec<SyntaxError>, problems: &
     errors.sort_by_key(|error| (error.span.start, error.span.end));
     let mut last_line = usize::MAX;
     let mut swallowed_until = 0;
-    for error in errors {
+    for (seen, error) in errors.into_iter().enumerate() {
+        if seen >= MAX_DIAGNOSTICS {
+            // Only counted from here on: looking up the place of each would be quadratic.
+            problems.lossy = true;
+            problems.add(Problem::error("syntax", &error.span, error.message));
+            continue;
+        }
         let line = line_around(text, floor(text, error.span.start));
         if error.message == DUPLICATE {
             problems.add(duplicate(text, &root, &error.span));

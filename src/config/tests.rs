@@ -17,7 +17,7 @@ fn accepted(text: &str) -> Config {
     parsed.config.unwrap_or_else(|| panic!("{}", render(&parsed.diagnostics, text, false)))
 }
 
-/// The keys of interface.md §1, by table; the names of the tables are the paths of the sections.
+/// The keys that users were promised, by table; a table is named as the path of its section.
 const CONTRACT: &[(&str, &str)] = &[
     ("", "runtime admin log access_log listeners target_groups"),
     (
@@ -254,11 +254,11 @@ fn ipv4_mapped_addresses_are_ipv4() {
 #[test]
 fn what_follows_a_line_that_cannot_be_read_is_still_checked() {
     let text = "[listeners.web\nbind = \"0.0.0.0:80\"\ntarget_group = \"web\"\nbacklog 5\nidle_timeout = \"5\"\n\
-                [target_groups.web]\ntargets = [\"10.0.0.1:80\"]\nweight = 1\n";
+                [target_groups.web]\ntargets = [\"10.0.0.1:80\"]\nbalance = maglev\nweight = 1\n";
     let found: Vec<_> = parse("f", text).diagnostics.iter().map(|d| (d.code, d.line, d.column)).collect();
     assert_eq!(
         found,
-        [("syntax", 1, 1), ("syntax", 4, 1), ("invalid_value", 5, 16), ("unknown_key", 8, 1)],
+        [("syntax", 1, 1), ("syntax", 4, 1), ("invalid_value", 5, 16), ("syntax", 8, 11), ("unknown_key", 9, 1)],
         "the mended header shifts no later place"
     );
 }
