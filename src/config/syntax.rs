@@ -138,6 +138,7 @@ fn report(text: &str, mut root: Table, mut errors: Vec<SyntaxError>, problems: &
             Fell::Unclosed(span) if span.end >= text.trim_end().len() && !closes(text, &span) => {
                 problems.lossy = true;
                 swallowed_until = usize::MAX;
+                swallow(&mut root, &span);
                 let open = span.start..span.start + 1;
                 let what = if text[span.start..].starts_with('[') { "array" } else { "table" };
                 problems.add(Problem::error("syntax", &open, format!("this {what} is never closed")));
@@ -191,6 +192,17 @@ fn break_node(node: &mut Node, at: &Span) -> Fell {
     if inside && at.start > node.span.start { Fell::Unclosed(node.span.clone()) } else { fell }
 }
 
+/// Marks the value at `span` as broken: what an unclosed bracket swallowed was not meant to be in it.
+fn swallow(table: &mut Table, span: &Span) {
+    for entry in &mut table.entries {
+        if entry.node.span == *span {
+            entry.node.value = Value::Broken;
+        } else if let Value::Table(inner) = &mut entry.node.value {
+            swallow(inner, span);
+        }
+    }
+}
+
 fn closes(text: &str, span: &Span) -> bool {
     let inner = &text[floor(text, span.start)..floor(text, span.end)];
     let count = |c: char| inner.matches(c).count();
@@ -227,6 +239,12 @@ fn plain(message: &str) -> String {
     if message.starts_with(NO_VALUE) || message.starts_with(NO_KEY) {
         return "expected `key = value` or a `[table]` here".to_owned();
     }
+    if message.starts_with(UNCLOSED_HEADER) {
+        return "this table header is not closed: expected `]`".to_owned();
+    }
+    if message.ends_with("string, expected `\"`") || message.ends_with("string, expected `'`") {
+        return "this string is never closed".to_owned();
+    }
     format!("TOML syntax: {message}")
 }
 
@@ -236,9 +254,14 @@ fn duplicate(text: &str, root: &Table, span: &Span) -> Problem {
     if header.starts_with('[') {
         let start = line.start + text[line.clone()].find('[').unwrap_or(0);
         let shown = start..start + text[start..line.end].split('#').next().unwrap_or_default().trim_end().len();
-        let problem = Problem::error("duplicate_key", &shown, format!("{header} is defined twice"));
-        return match earlier_header(text, &header, line.start) {
-            Some(first) => problem.related(&first, "first defined here"),
+        if let Some(first) = earlier_header(text, &header, line.start) {
+            let problem = Problem::error("duplicate_key", &shown, format!("{header} is defined twice"));
+            return problem.related(&first, "first defined here");
+        }
+        let name = header.trim_matches(['[', ']']).rsplit('.').next().unwrap_or_default();
+        let problem = Problem::error("duplicate_key", &shown, format!("`{name}` is set already, in another way"));
+        return match earlier_key(root, name.trim_matches(['"', '\'']), line.start) {
+            Some(first) => problem.related(&first, "first set here"),
             None => problem,
         };
     }

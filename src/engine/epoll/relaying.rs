@@ -146,12 +146,16 @@ impl Session {
 
     /// Passes FIN on; not where the target was lost, because FIN would make a truncated answer look whole.
     fn pass_fin(&mut self, towards: Side, withhold: bool) {
-        let (direction, sink) = match towards {
-            Side::Target => (&mut self.to_target, self.target.as_ref()),
-            Side::Client => (&mut self.to_client, Some(&self.client)),
+        let (direction, opposite, sink) = match towards {
+            Side::Target => (&mut self.to_target, &self.to_client, self.target.as_ref()),
+            Side::Client => (&mut self.to_client, &self.to_target, Some(&self.client)),
         };
         direction.half = direction.half.closed();
         if withhold {
+            return;
+        }
+        if matches!(self.stage, Stage::Relaying) && opposite.half.step() == Step::Done {
+            // The last FIN: closing the socket, which comes next, sends it.
             return;
         }
         if let Some(sink) = sink {
