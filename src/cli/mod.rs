@@ -6,6 +6,7 @@ mod client;
 mod config_file;
 mod explain;
 mod failure;
+mod load;
 mod logging;
 mod output;
 mod reload;
@@ -52,6 +53,8 @@ enum Command {
     Reload(reload::Args),
     /// Drain and end a running forebay
     Shutdown(shutdown::Args),
+    /// Generate load, or answer it
+    Load(load::LoadArgs),
     /// Print the JSON Schema of the configuration file
     #[command(after_help = "Example:\n  forebay schema > forebay.schema.json")]
     Schema,
@@ -81,6 +84,7 @@ impl Command {
     fn run(self) -> Result<ExitCode, Failure> {
         let done = match self {
             Self::Check(args) => return Ok(check::run(args.file.as_deref(), args.json)),
+            Self::Load(args) => return Ok(ExitCode::from(load::run_load(&args))),
             Self::Schema => return Ok(schema::run()),
             Self::Run(args) => run::run(&args),
             Self::Tcp(args) => tcp::run(&args),
