@@ -2,7 +2,9 @@
 pub mod balance;
 pub mod cli;
 pub mod config;
+pub mod control;
 pub mod engine;
+pub mod health;
 pub mod limit;
 pub mod model;
 pub mod relay;
