@@ -6,7 +6,7 @@ mod client;
 mod config_file;
 mod explain;
 mod failure;
-mod load;
+pub mod load;
 mod logging;
 mod output;
 mod reload;
