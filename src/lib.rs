@@ -7,6 +7,7 @@ pub mod control;
 pub mod engine;
 pub mod health;
 pub mod limit;
+pub mod load;
 pub mod model;
 pub mod relay;
 pub mod snapshot;

@@ -11,18 +11,19 @@ use std::path::{Path, PathBuf};
 #[must_use]
 pub fn default_socket() -> PathBuf {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    runtime_dir(variable("RUNTIME_DIRECTORY"), variable("XDG_RUNTIME_DIR"), own_uid()).join("admin.sock")
+    runtime_dir(variable("RUNTIME_DIRECTORY").as_deref(), variable("XDG_RUNTIME_DIR").as_deref(), own_uid())
+        .join("admin.sock")
 }
 
 /// systemd writes several directories as a colon-separated list (systemd.exec(5)); the first is ours.
-fn runtime_dir(runtime_directory: Option<String>, xdg_runtime_dir: Option<String>, uid: u32) -> PathBuf {
-    if let Some(first) = runtime_directory.as_deref().and_then(|list| list.split(':').find(|dir| !dir.is_empty())) {
+fn runtime_dir(runtime_directory: Option<&str>, xdg_runtime_dir: Option<&str>, uid: u32) -> PathBuf {
+    if let Some(first) = runtime_directory.and_then(|list| list.split(':').find(|dir| !dir.is_empty())) {
         return PathBuf::from(first);
     }
     if uid == 0 {
         return PathBuf::from("/run/forebay");
     }
-    xdg_runtime_dir.map_or_else(|| PathBuf::from(format!("/tmp/forebay-{uid}")), |dir| Path::new(&dir).join("forebay"))
+    xdg_runtime_dir.map_or_else(|| PathBuf::from(format!("/tmp/forebay-{uid}")), |dir| Path::new(dir).join("forebay"))
 }
 
 /// The user that this process runs as; `u32::MAX` when /proc is not mounted.
@@ -56,7 +57,7 @@ mod tests {
 
     #[test]
     fn the_runtime_directory_is_the_first_that_applies() {
-        let some = |text: &str| Some(text.to_owned());
+        let some = Some;
         assert_eq!(runtime_dir(some("/run/a:/run/b"), some("/x"), 0), Path::new("/run/a"));
         assert_eq!(runtime_dir(None, some("/x"), 0), Path::new("/run/forebay"));
         assert_eq!(runtime_dir(None, some("/x"), 7), Path::new("/x/forebay"));

@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Two groups, one listener with a rule and a split; the tests' whole world.
-pub(super) const FILE: &str = r#"
+pub(crate) const FILE: &str = r#"
 [listeners.web]
 bind = "127.0.0.1:8080"
 forward = [{ target_group = "blue", weight = 3 }, { target_group = "green", weight = 1 }]
@@ -28,7 +28,7 @@ targets = ["127.0.0.1:9003", { address = "127.0.0.1:9004", state = "draining" },
 "#;
 
 /// The view of a forebay that serves `text` and has seen nothing yet.
-pub(super) fn view_of(text: &str) -> ControlView {
+pub(crate) fn view_of(text: &str) -> ControlView {
     let parsed = config::parse("test.toml", text);
     let config = parsed.config.unwrap_or_else(|| panic!("{:#?}", parsed.diagnostics));
     let snapshot = compile(&config);
@@ -69,10 +69,10 @@ pub(super) fn view_of(text: &str) -> ControlView {
 }
 
 /// What control would receive.
-pub(super) type Requests = mpsc::Receiver<(Request, oneshot::Sender<Result<Changed, Refusal>>)>;
+pub(crate) type Requests = mpsc::Receiver<(Request, oneshot::Sender<Result<Changed, Refusal>>)>;
 
 /// A link that shows `view` for ever.
-pub(super) fn link_to(view: ControlView) -> (ControlLink, Requests) {
+pub(crate) fn link_to(view: ControlView) -> (ControlLink, Requests) {
     let (requests, received) = mpsc::channel(8);
     let (_, view) = watch::channel(Arc::new(view));
     (ControlLink::new(requests, view), received)

@@ -19,7 +19,7 @@ mod target_bodies;
 mod writes;
 
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;
 

@@ -38,15 +38,16 @@ pub async fn serve(sockets: AdminSockets, link: ControlLink) {
     let AdminSockets { unix, tcp, token, .. } = sockets;
     let front = Front { router: router::router(link), token: token.map(Into::into) };
     let mut loops = JoinSet::new();
+    let sockets = unix.len() + tcp.len();
     for bound in unix {
         match bound.socket.listen(BACKLOG) {
-            Ok(listener) => drop(loops.spawn(accept(Listening::Unix(listener, bound.file), front.clone()))),
+            Ok(listener) => drop(loops.spawn(accept(Listening::Unix(listener, bound.file), sockets, front.clone()))),
             Err(error) => tracing::error!(%error, "the admin API cannot listen on its unix socket"),
         }
     }
     for (listener, door) in tcp {
         match TcpListener::from_std(listener) {
-            Ok(listener) => drop(loops.spawn(accept(Listening::Tcp(listener, door), front.clone()))),
+            Ok(listener) => drop(loops.spawn(accept(Listening::Tcp(listener, door), sockets, front.clone()))),
             Err(error) => tracing::error!(%error, "the admin API cannot listen on its TCP socket"),
         }
     }
@@ -84,10 +85,10 @@ impl Listening {
     }
 }
 
-async fn accept(listening: Listening, front: Front) {
+async fn accept(listening: Listening, sockets: usize, front: Front) {
     let door = listening.door();
     let mut connections = JoinSet::new();
-    let mut seats = Seats::default();
+    let mut seats = Seats::of_one_in(sockets);
     loop {
         tokio::select! {
             Some(_ended) = connections.join_next() => {}

@@ -55,6 +55,7 @@ impl GroupBody {
 }
 
 #[derive(Debug, Serialize)]
+#[allow(clippy::struct_excessive_bools, reason = "the shape of the contract")]
 struct TargetBody {
     id: String,
     address: String,

@@ -29,7 +29,7 @@ impl AdminArgs {
         Ok(Client::new(addr, token))
     }
 
-    fn find(&self) -> Result<(AdminAddr, Option<PathBuf>), Failure> {
+    pub(super) fn find(&self) -> Result<(AdminAddr, Option<PathBuf>), Failure> {
         let given = self.admin.as_deref().filter(|text| !text.is_empty());
         if let Some(text) = given {
             let addr =

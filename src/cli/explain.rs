@@ -13,6 +13,7 @@ use std::fmt::Write as _;
     after_help = "Without --live the answer comes from the file alone, and every enabled target counts as healthy.\n\n\
     Example:\n  forebay explain --config forebay.toml --listener web --client 192.0.2.7:1234"
 )]
+#[allow(clippy::struct_excessive_bools, reason = "one per option")]
 pub(super) struct Args {
     /// Name of the listener
     #[arg(long, value_name = "NAME")]
@@ -89,7 +90,7 @@ fn sentences(explained: &Explained, live: bool) -> String {
     if let (Some(balance), Some(hash_key)) = (&explained.balance, &explained.hash_key) {
         match explained.slot {
             Some(slot) => {
-                say(format!("The group balances by {balance}: {hash_key} hashes to slot {slot}{}.", probes(explained)))
+                say(format!("The group balances by {balance}: {hash_key} hashes to slot {slot}{}.", probes(explained)));
             }
             None => say(format!("The group balances by {balance}, so the target depends on the moment.")),
         }
@@ -101,9 +102,15 @@ fn sentences(explained: &Explained, live: bool) -> String {
             say(format!("It goes to target `{target}` at {}.", address.as_deref().unwrap_or("its address")));
         }
         (None, None, _) => {
-            let able: Vec<&str> =
-                explained.candidates.iter().filter(|one| one.eligible).map(|one| &*one.target).collect();
-            say(format!("It goes to one of: {}.", able.join(", ")));
+            let names = |able: bool| -> Vec<&str> {
+                explained.candidates.iter().filter(|one| one.eligible == able).map(|one| &*one.target).collect()
+            };
+            match names(true) {
+                eligible if eligible.is_empty() => {
+                    say(format!("None is eligible, so the group fails open: to one of {}.", names(false).join(", ")));
+                }
+                eligible => say(format!("It goes to one of: {}.", eligible.join(", "))),
+            }
         }
     }
     for candidate in explained.candidates.iter().filter(|one| !one.eligible) {

@@ -6,6 +6,7 @@ mod client;
 mod config_file;
 mod explain;
 mod failure;
+pub mod load;
 mod logging;
 mod output;
 mod reload;
@@ -19,6 +20,7 @@ mod targets;
 mod tcp;
 
 use clap::{CommandFactory, Parser, Subcommand};
+use failure::Failure;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -51,6 +53,8 @@ enum Command {
     Reload(reload::Args),
     /// Drain and end a running forebay
     Shutdown(shutdown::Args),
+    /// Generate load, or answer it
+    Load(load::LoadArgs),
     /// Print the JSON Schema of the configuration file
     #[command(after_help = "Example:\n  forebay schema > forebay.schema.json")]
     Schema,
@@ -73,21 +77,25 @@ struct CheckArgs {
 /// 5 the running forebay refused, 6 `load` or `demo` saw errors.
 #[must_use]
 pub fn main() -> ExitCode {
-    let done = match Cli::parse().command {
-        Command::Run(args) => run::run(&args),
-        Command::Tcp(args) => tcp::run(&args),
-        Command::Check(args) => return check::run(args.file.as_deref(), args.json),
-        Command::Schema => return schema::run(),
-        Command::Explain(args) => explain::run(&args),
-        Command::Status(args) => status::run(&args),
-        Command::Targets(args) => targets::run(&args),
-        Command::Target(args) => target::run(&args),
-        Command::Reload(args) => reload::run(&args),
-        Command::Shutdown(args) => shutdown::run(&args),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(),
+    Cli::parse().command.run().unwrap_or_else(Failure::report)
+}
+
+impl Command {
+    fn run(self) -> Result<ExitCode, Failure> {
+        let done = match self {
+            Self::Check(args) => return Ok(check::run(args.file.as_deref(), args.json)),
+            Self::Load(args) => return Ok(ExitCode::from(load::run_load(&args))),
+            Self::Schema => return Ok(schema::run()),
+            Self::Run(args) => run::run(&args),
+            Self::Tcp(args) => tcp::run(&args),
+            Self::Explain(args) => explain::run(&args),
+            Self::Status(args) => status::run(&args),
+            Self::Targets(args) => targets::run(&args),
+            Self::Target(args) => target::run(&args),
+            Self::Reload(args) => reload::run(&args),
+            Self::Shutdown(args) => shutdown::run(&args),
+        };
+        done.map(|()| ExitCode::SUCCESS)
     }
 }
 

@@ -9,6 +9,7 @@ use hyper::Method;
 /// Arguments of `reload`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  forebay reload --keep-changes")]
+#[allow(clippy::struct_excessive_bools, reason = "one per option")]
 pub(super) struct Args {
     /// Keep run-time changes on top of the file
     #[arg(long)]

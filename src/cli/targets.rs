@@ -32,10 +32,7 @@ fn table(body: &Value) -> String {
     for group in list(&body["target_groups"]) {
         for target in list(&group["targets"]) {
             let backup = if target["backup"] == true { " (backup)" } else { "" };
-            let until = match &target["ejected_until"] {
-                Value::String(time) => format!(" until {time}"),
-                _ => String::new(),
-            };
+            let until = target["ejected_until"].as_str().map_or_else(String::new, |time| format!(" until {time}"));
             rows.push(vec![
                 text(&group, "name"),
                 format!("{}{backup}", text(&target, "id")),

@@ -119,10 +119,9 @@ mod tests {
     use clap::Parser;
 
     fn config_of(line: &str) -> Result<Config, Failure> {
-        match Cli::try_parse_from(line.split_whitespace()).expect("parsed").command {
-            Command::Tcp(args) => config(&args),
-            other => panic!("{other:?}"),
-        }
+        let command = Cli::try_parse_from(line.split_whitespace()).expect("parsed").command;
+        let Command::Tcp(args) = command else { panic!("{command:?}") };
+        config(&args)
     }
 
     #[test]
