@@ -8,7 +8,7 @@ mod request;
 pub mod state;
 mod view;
 
-pub use log_limit::LogLimit;
 pub use event::{Event, EventKind};
+pub use log_limit::LogLimit;
 pub use request::{Changed, ControlLink, Refusal, Request, TargetChange};
 pub use view::{ControlView, GroupDetail, HealthState, LastReload, ProbeTotals, ServiceState, TargetDetail};
