@@ -1,5 +1,6 @@
 //! forebay
 pub mod balance;
+mod balancer;
 pub mod cli;
 pub mod config;
 pub mod control;
@@ -13,3 +14,6 @@ pub mod stats;
 pub mod sys;
 pub mod time;
 pub mod worker;
+
+pub use balancer::{Balancer, BalancerOptions, ListenerStatistics, Service, Statistics, TargetStatistics};
+pub use control::StartError;

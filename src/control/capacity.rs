@@ -63,22 +63,13 @@ impl Capacity {
     ///
     /// # Errors
     /// When the number asked for does not fit, or nothing fits at all.
-    pub fn share_out(
-        descriptors: u64,
-        workers: usize,
-        sockets: usize,
-        wanted: Auto<u32>,
-    ) -> Result<Self, DoesNotFit> {
+    pub fn share_out(descriptors: u64, workers: usize, sockets: usize, wanted: Auto<u32>) -> Result<Self, DoesNotFit> {
         let (workers_wide, sockets) = (workers as u64, sockets as u64);
         // Small limits: a sixteenth each for probes and admin, an eighth for pipes.
         let probes = (descriptors / 16).clamp(4, PROBES_MAX);
         let admin = (descriptors / 16).clamp(4, ADMIN_MAX);
         let pipes = (descriptors / 16).min(PIPES_MAX) / workers_wide.max(1);
-        let reserve = CONTROL_DESCRIPTORS
-            + workers_wide * (WORKER_DESCRIPTORS + 2 * pipes)
-            + sockets
-            + probes
-            + admin;
+        let reserve = CONTROL_DESCRIPTORS + workers_wide * (WORKER_DESCRIPTORS + 2 * pipes) + sockets + probes + admin;
         let max_connections = match wanted {
             Auto::Auto => most(descriptors, reserve),
             Auto::Fixed(wanted) => wanted,

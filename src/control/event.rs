@@ -89,7 +89,8 @@ impl Event {
     /// Writes it to the operational log.
     pub fn log(&self, generation: u64) {
         let kind = self.kind.as_str();
-        let (listener, group, target) = (self.listener.as_deref(), self.target_group.as_deref(), self.target.as_deref());
+        let (listener, group, target) =
+            (self.listener.as_deref(), self.target_group.as_deref(), self.target.as_deref());
         if self.is_warning {
             tracing::warn!(kind, generation, listener, target_group = group, target, "{}", self.message);
         } else {

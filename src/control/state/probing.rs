@@ -94,7 +94,13 @@ impl State {
     }
 
     /// A verdict has flipped.
-    fn verdict(&mut self, flip: Transition, outcome: &ProbeOutcome, (group_index, index): (usize, usize), now: Instant) {
+    fn verdict(
+        &mut self,
+        flip: Transition,
+        outcome: &ProbeOutcome,
+        (group_index, index): (usize, usize),
+        now: Instant,
+    ) {
         let on_unhealthy = self.groups[group_index].config.on_unhealthy;
         let target = &mut self.groups[group_index].targets[index];
         let down = flip.to == Health::Unhealthy;

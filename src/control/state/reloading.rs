@@ -42,7 +42,8 @@ impl State {
             self.is_stale = true;
         }
         if !is_first {
-            let message = if changed { "configuration reloaded" } else { "configuration reloaded; nothing has changed" };
+            let message =
+                if changed { "configuration reloaded" } else { "configuration reloaded; nothing has changed" };
             self.tell(Event::new(EventKind::Reload, message));
         }
         Ok(Answer { changed, discarded })

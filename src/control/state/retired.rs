@@ -79,7 +79,8 @@ impl Retired {
         for target in self.targets.values().filter(|target| !target.is_idle(now)) {
             orders.targets.insert(target.runtime.uid, target.stop.order(target.drain_timeout));
         }
-        let busy = |runtime: &ListenerRuntime, removed: Instant| runtime.sessions.active() > 0 || now <= removed + GRACE;
+        let busy =
+            |runtime: &ListenerRuntime, removed: Instant| runtime.sessions.active() > 0 || now <= removed + GRACE;
         for (runtime, removed) in self.listeners.values().filter(|(runtime, removed)| busy(runtime, *removed)) {
             orders.listeners.insert(runtime.uid, *removed);
         }

@@ -15,13 +15,24 @@ const VERDICT_GRACE: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     /// Until every worker serves and first verdicts are there.
-    Starting { workers_serve: bool, verdicts_by: Instant },
+    Starting {
+        workers_serve: bool,
+        verdicts_by: Instant,
+    },
     Serving,
     /// Until the drain delay is over.
-    Draining { until: Instant },
+    Draining {
+        until: Instant,
+    },
     /// No longer accepting; sessions may go on.
-    Stopping { since: Instant, until: Instant },
-    Halted { since: Instant, until: Instant },
+    Stopping {
+        since: Instant,
+        until: Instant,
+    },
+    Halted {
+        since: Instant,
+        until: Instant,
+    },
 }
 
 /// What the process is doing.
@@ -100,9 +111,7 @@ impl State {
         for target in self.groups.iter_mut().flat_map(|group| &mut group.targets) {
             // Done, and sessions that come later, when the group fails open, are not meant. No need to hurry: the
             // next generation goes without it.
-            let is_done = |stop: &mut Stop| {
-                matches!(*stop, Stop::Reset { reason: CloseReason::Unhealthy, generation: Some(given) } if given <= generation)
-            };
+            let is_done = |stop: &mut Stop| matches!(*stop, Stop::Reset { reason: CloseReason::Unhealthy, generation: Some(given) } if given <= generation);
             target.stop.take_if(is_done);
         }
         Answer::default()
