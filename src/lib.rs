@@ -1,4 +1,5 @@
 //! forebay
+pub mod admin;
 pub mod balance;
 mod balancer;
 pub mod cli;
@@ -7,6 +8,7 @@ pub mod control;
 pub mod engine;
 pub mod health;
 pub mod limit;
+pub mod load;
 pub mod model;
 pub mod relay;
 pub mod snapshot;

@@ -10,6 +10,8 @@ mod congestion_control;
 mod errno;
 mod event_fd;
 mod limits;
+mod load_alarm;
+mod load_discard;
 mod pipe;
 mod socket;
 mod splice;
@@ -23,6 +25,8 @@ pub use congestion_control::default_congestion_control;
 pub use errno::{connect_failure, is_exhaustion, is_peer_silence};
 pub use event_fd::EventFd;
 pub use limits::{descriptor_limit, raise_descriptor_limit};
+pub use load_alarm::Alarm;
+pub use load_discard::discard;
 pub use pipe::{Pipe, pipe};
 pub use socket::{
     ConnectOptions, Keepalive, ListenOptions, accept, bind_exclusively, configure_listener, connect, listen,

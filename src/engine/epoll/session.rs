@@ -51,7 +51,7 @@ pub(super) struct Session {
 pub(super) struct Readiness {
     pub(super) readable: bool,
     pub(super) writable: bool,
-    /// The event that is being served told of an error or hang-up.
+    /// The event that is being served told of an error (EPOLLERR).
     pub(super) failed: bool,
     /// FIN or worse was announced: a short read does not mean that the queue is empty.
     pub(super) read_closed: bool,

@@ -50,7 +50,7 @@ fn what_is_due_comes_earliest_first_and_once() {
     queue.insert('c', now + after(9.0));
     assert_eq!(queue.next_due(), Some(now + after(0.1)));
     assert_eq!(queue.due(now + after(0.5), &mut random), ['a', 'b']);
-    assert_eq!(queue.due(now + after(0.5), &mut random), []);
+    assert!(queue.due(now + after(0.5), &mut random).is_empty());
     assert_eq!(queue.len(), 1);
 }
 
@@ -71,7 +71,7 @@ fn a_removed_key_is_never_due_and_an_inserted_one_only_where_it_was_put_last() {
     queue.insert('b', now);
     queue.insert('b', now + after(0.7));
     assert_eq!(queue.next_due(), Some(now + after(0.7)));
-    assert_eq!(queue.due(now + after(0.6), &mut random), []);
+    assert!(queue.due(now + after(0.6), &mut random).is_empty());
     assert_eq!(queue.due(now + after(0.7), &mut random), ['b']);
     assert!(queue.is_empty());
 }
@@ -82,7 +82,7 @@ fn after_a_stop_of_30_seconds_each_target_is_probed_once_within_the_spread() {
     let mut queue = ProbeQueue::new();
     (0..1000_u32).for_each(|key| queue.insert(key, now + after(5.0) * key / 1000));
     let resumed = now + after(36.0);
-    assert_eq!(queue.due(resumed, &mut random), [], "none in the instant of resuming");
+    assert!(queue.due(resumed, &mut random).is_empty(), "none in the instant of resuming");
     let mut probed = Vec::new();
     for tenth in 1..=10 {
         let burst = queue.due(resumed + SPREAD * tenth / 10, &mut random);

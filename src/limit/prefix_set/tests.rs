@@ -79,7 +79,11 @@ fn any_net() -> impl Strategy<Value = IpNet> {
     let v6 = (0_u128..64, 0_u8..=128).prop_map(|(bits, len)| {
         IpNet::new(IpAddr::V6(Ipv6Addr::from(bits << 122 | bits)), len).expect("a length up to 128")
     });
-    prop_oneof![v4, v6]
+    // Many in one /64, told apart by their lower half.
+    let hosts = (0_u128..64, 64_u8..=128).prop_map(|(bits, len)| {
+        IpNet::new(IpAddr::V6(Ipv6Addr::from(1 << 125 | bits << 58 | bits)), len).expect("a length up to 128")
+    });
+    prop_oneof![v4, v6, hosts]
 }
 
 proptest! {
