@@ -1,6 +1,7 @@
 //! forebay
 pub mod admin;
 pub mod balance;
+mod balancer;
 pub mod cli;
 pub mod config;
 pub mod control;
@@ -15,3 +16,6 @@ pub mod stats;
 pub mod sys;
 pub mod time;
 pub mod worker;
+
+pub use balancer::{Balancer, BalancerOptions, ListenerStatistics, Service, Statistics, TargetStatistics};
+pub use control::StartError;

@@ -4,6 +4,7 @@
 #![allow(unsafe_code, reason = "the one place for it; each block says why it is sound")]
 
 mod affinity;
+mod async_bell;
 mod bytes;
 mod congestion_control;
 mod errno;
@@ -18,6 +19,7 @@ mod tcp;
 mod wait;
 
 pub use affinity::{allowed_cpus, pin_to_cpu};
+pub use async_bell::AsyncBell;
 pub use bytes::{receive, send};
 pub use congestion_control::default_congestion_control;
 pub use errno::{connect_failure, is_exhaustion, is_peer_silence};
