@@ -49,6 +49,7 @@ pub(crate) fn view_of(text: &str) -> ControlView {
         listeners: snapshot.listeners.iter().map(|listener| Arc::clone(&listener.runtime)).collect(),
         snapshot: Arc::new(snapshot),
         config: Arc::new(config),
+        retired_targets: Vec::new(),
         state: ServiceState::Serving,
         ready: Ok(()),
         engine: "epoll",
