@@ -77,7 +77,10 @@ fn version_of(kind: Kind, program: &Path) -> Option<String> {
     let flag = if matches!(kind, Kind::Envoy | Kind::Forebay) { "--version" } else { "-v" };
     let output = Command::new(program).arg(flag).output().ok().filter(|output| output.status.success())?;
     let text = [output.stdout, output.stderr].concat();
-    String::from_utf8_lossy(&text).lines().map(str::trim).find(|line| !line.is_empty()).map(str::to_owned)
+    let text = String::from_utf8_lossy(&text);
+    let first = text.lines().map(str::trim).find(|line| !line.is_empty())?;
+    // Envoy begins with the path it was started from, which is nobody's business.
+    Some(first.rsplit_once("  version: ").map_or(first, |(_path, version)| version).to_owned())
 }
 
 impl Proxy {
