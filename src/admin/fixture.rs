@@ -48,6 +48,7 @@ pub(crate) fn view_of(text: &str) -> ControlView {
         groups: groups.collect(),
         listeners: snapshot.listeners.iter().map(|listener| Arc::clone(&listener.runtime)).collect(),
         snapshot: Arc::new(snapshot),
+        retired_targets: Vec::new(),
         config: Arc::new(config),
         retired_targets: Vec::new(),
         state: ServiceState::Serving,
