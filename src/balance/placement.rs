@@ -121,6 +121,12 @@ impl Placement {
         self.pool
     }
 
+    /// How many members may get work now.
+    #[must_use]
+    pub fn pool_len(&self) -> usize {
+        self.usable.len()
+    }
+
     /// How a target is chosen.
     #[must_use]
     pub fn balance(&self) -> Balance {
@@ -137,6 +143,17 @@ impl Placement {
     #[must_use]
     pub fn has_own_pool(&self) -> bool {
         matches!(self.pool, Pool::Primaries | Pool::Backups)
+    }
+
+    /// Whether both placements look into the same Maglev tables: nothing was rebuilt between them.
+    #[must_use]
+    pub fn shares_tables_with(&self, other: &Self) -> bool {
+        let same = |a: &Option<Ranked>, b: &Option<Ranked>| match (a, b) {
+            (Some(a), Some(b)) => Arc::ptr_eq(&a.table, &b.table),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        same(&self.primaries, &other.primaries) && same(&self.backups, &other.backups)
     }
 
     /// How many members are eligible, backups too.

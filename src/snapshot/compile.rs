@@ -60,17 +60,13 @@ pub fn compile_group(input: GroupInput, previous: Option<&GroupView>) -> GroupVi
         backup: input.target.backup,
         standing: input.standing,
     };
-    let fail_open = match config.fail_open_below {
-        config::FailOpen::Below(percent) => Some(percent),
-        config::FailOpen::Never => None,
-    };
     let placement = Placement::new(
         config.balance,
         config.hash_key,
         &config.hash_seed,
         config.table_size,
         targets.into_iter().map(member).collect(),
-        fail_open,
+        config.fail_open_below,
         previous.map(|view| &view.placement),
     );
     GroupView { runtime, config, targets: addresses, placement }

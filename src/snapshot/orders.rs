@@ -65,7 +65,12 @@ impl Orders {
 
     /// The order that ends a session first, of those that concern it.
     #[must_use]
-    pub fn concerning(&self, target_uid: Option<u32>, listener_uid: u32, drain_timeout: Duration) -> Option<CloseOrder> {
+    pub fn concerning(
+        &self,
+        target_uid: Option<u32>,
+        listener_uid: u32,
+        drain_timeout: Duration,
+    ) -> Option<CloseOrder> {
         let of_target = target_uid.and_then(|uid| self.targets.get(&uid).copied());
         let of_listener = self
             .listeners

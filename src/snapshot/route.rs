@@ -1,7 +1,7 @@
 //! From a flow key to a target group: rules first, then the weighted forward.
 
 use super::{GroupView, ListenerView, RuleView, Snapshot};
-use crate::balance::split_point;
+use crate::balance::{HashKey, SplitPoint};
 use crate::config::ForwardKey;
 use crate::model::FlowKey;
 use std::net::IpAddr;
@@ -16,8 +16,8 @@ pub struct Route<'a> {
     pub group_index: usize,
     /// Index of the rule that matched.
     pub rule: Option<usize>,
-    /// The client's point in the split, when no rule matched: 0 up to (not including) 2^64.
-    pub split_point: Option<u64>,
+    /// The client's point in the split, when no rule matched and there is more than one side.
+    pub split_point: Option<SplitPoint>,
 }
 
 impl Snapshot {
@@ -30,13 +30,17 @@ impl Snapshot {
         if let [only] = listener.sides[..] {
             return self.route_to(only, None, None);
         }
-        let point = split_point(key, listener.config.forward_key == ForwardKey::SourceIpPort);
+        let forward_key = match listener.config.forward_key {
+            ForwardKey::SourceIp => HashKey::SourceIp,
+            ForwardKey::SourceIpPort => HashKey::SourceIpPort,
+        };
+        let point = SplitPoint::of(key, forward_key);
         let usable = |side: usize| self.groups[listener.sides[side]].placement.has_own_pool();
         let side = listener.split.choose(point, usable);
         self.route_to(listener.sides[side], None, Some(point))
     }
 
-    fn route_to(&self, group_index: usize, rule: Option<usize>, split_point: Option<u64>) -> Route<'_> {
+    fn route_to(&self, group_index: usize, rule: Option<usize>, split_point: Option<SplitPoint>) -> Route<'_> {
         Route { group: &self.groups[group_index], group_index, rule, split_point }
     }
 }
@@ -45,7 +49,8 @@ impl RuleView {
     /// Whether every field given matches.
     #[must_use]
     pub fn matches(&self, key: &FlowKey) -> bool {
-        let within = |set: &Option<crate::limit::PrefixSet>, ip: IpAddr| set.as_ref().is_none_or(|set| set.contains(ip));
+        let within =
+            |set: &Option<crate::limit::PrefixSet>, ip: IpAddr| set.as_ref().is_none_or(|set| set.contains(ip));
         let port = key.listen_addr.port();
         within(&self.source, key.client_addr.ip())
             && within(&self.destination, key.listen_addr.ip())

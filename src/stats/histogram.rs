@@ -81,7 +81,7 @@ mod tests {
         totals.add(&histogram);
         assert_eq!((totals.buckets[0], totals.buckets[1], totals.buckets[16]), (2, 1, 1));
         assert_eq!(totals.count, 4);
-        assert!((totals.sum_seconds - 7200.000_251).abs() < 1e-6);
+        assert!((totals.sum_seconds - 7_200.000_251).abs() < 1e-6);
     }
 
     #[test]

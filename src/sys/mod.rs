@@ -4,7 +4,9 @@
 #![allow(unsafe_code, reason = "the one place for it; each block says why it is sound")]
 
 mod affinity;
+mod async_bell;
 mod bytes;
+mod congestion_control;
 mod errno;
 mod event_fd;
 mod limits;
@@ -14,9 +16,12 @@ mod pipe;
 mod socket;
 mod splice;
 mod tcp;
+mod wait;
 
 pub use affinity::{allowed_cpus, pin_to_cpu};
+pub use async_bell::AsyncBell;
 pub use bytes::{receive, send};
+pub use congestion_control::default_congestion_control;
 pub use errno::{connect_failure, is_exhaustion, is_peer_silence};
 pub use event_fd::EventFd;
 pub use limits::{descriptor_limit, raise_descriptor_limit};
@@ -29,3 +34,4 @@ pub use socket::{
 };
 pub use splice::splice;
 pub use tcp::{TcpInfo, close_with_reset, shutdown_write, tcp_info, unacknowledged_bytes};
+pub use wait::wait_readable;

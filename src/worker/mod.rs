@@ -5,3 +5,6 @@ mod thread;
 
 pub use mailbox::Mailbox;
 pub use thread::{Seat, Worker};
+
+#[cfg(test)]
+mod tests;

@@ -65,10 +65,9 @@ impl Engine {
     fn carry_cursors(&mut self, next: &Snapshot) {
         let old = std::mem::take(&mut self.tools.cursors);
         let mut old: Vec<_> = self.tools.snapshot.groups.iter().map(|view| &view.runtime).zip(old).collect();
-        let random = &mut self.tools.random;
         let carried = next.groups.iter().map(|view| {
             let place = old.iter().position(|(runtime, _cursor)| Arc::ptr_eq(runtime, &view.runtime));
-            place.map_or_else(|| Cursor::new(random), |place| old.swap_remove(place).1)
+            place.map_or_else(Cursor::new, |place| old.swap_remove(place).1)
         });
         self.tools.cursors = carried.collect();
     }

@@ -5,7 +5,7 @@ use super::serving::Served;
 use super::session::{ATTEMPTS_MAX, Attempts, Readiness, Session, Stage};
 use super::sessions::SessionKey;
 use super::tools::{Side, Tools};
-use crate::balance::{GroupRuntime, Lease, PickError, Standing};
+use crate::balance::{GroupRuntime, Lease, PickError};
 use crate::model::{CloseReason, ClosedBy, ConnectFailure, ObservationKind};
 use crate::snapshot::GroupView;
 use crate::sys::{self, ConnectOptions};
@@ -35,7 +35,6 @@ impl Session {
             tried_len: 0,
             deadline,
             next_at: deadline,
-            trial: false,
             retrying: false,
             failure: ConnectFailure::Timeout,
         });
@@ -52,11 +51,10 @@ impl Session {
             attempts.tried[known] = lease.target().uid;
             attempts.tried_len += 1;
         }
-        let member_index = usize::from(member);
-        attempts.trial = view.placement.members()[member_index].standing == Standing::Trial;
+        self.target_uid = lease.target().uid;
         attempts.next_at = attempts.deadline.min(tools.now + view.config.connect.timeout);
         self.attempts = self.attempts.saturating_add(1);
-        let target_addr = view.targets[member_index].at(self.key.listen_addr.port());
+        let target_addr = view.targets[usize::from(member)].at(self.key.listen_addr.port());
         self.target_addr = Some(target_addr);
         self.target_ready = Readiness::default();
         let config = &self.listener.config;
@@ -80,7 +78,7 @@ impl Session {
     pub(super) fn serve_connecting(&mut self, key: SessionKey, tools: &mut Tools) -> Served {
         if std::mem::take(&mut self.client_ready.failed) {
             // A reset of the client cancels the attempt; its FIN does not, and is passed on later.
-            return Served::Ended(self.abandon_attempts(CloseReason::ClientReset));
+            return Served::Ended(self.abandon_attempts(End::reset(CloseReason::ClientReset, ClosedBy::Client)));
         }
         let Some(target) = &self.target else { return Served::Waiting };
         if std::mem::take(&mut self.target_ready.failed) {
@@ -107,7 +105,7 @@ impl Session {
             return self.attempt_failed(key, ConnectFailure::Timeout, tools);
         }
         // The pause before the only target is tried again is over.
-        let end = attempts.failure.close_reason();
+        let end = end_after(attempts.failure);
         let Some((group_index, view)) = tools.group_view(&self.group) else {
             return Served::Ended(self.abandon_attempts(end));
         };
@@ -121,12 +119,12 @@ impl Session {
     }
 
     fn established(&mut self, tools: &mut Tools) {
-        let Stage::Connecting(attempts) = self.stage else { return };
         self.leave_connecting();
-        let lease = self.lease.as_ref().expect("an established session has a lease");
+        let lease = self.lease.as_mut().expect("an established session has a lease");
+        let trial = lease.settle_trial();
         lease.target().note_success();
         lease.target().counters.of(tools.index).opened.add(1);
-        if attempts.trial {
+        if trial {
             tools.observe(lease.target().uid, ObservationKind::TrialPassed);
         }
         let took = tools.now.saturating_duration_since(self.accepted);
@@ -149,9 +147,9 @@ impl Session {
         let Stage::Connecting(attempts) = self.stage else { return Served::Waiting };
         self.target = None;
         if let Some(lease) = self.lease.take() {
-            tools.blame(&lease, failure, attempts.trial);
+            tools.blame(lease, failure);
         }
-        let end = failure.close_reason();
+        let end = end_after(failure);
         let Some((group_index, view)) = tools.group_view(&self.group) else {
             return Served::Ended(self.abandon_attempts(end));
         };
@@ -188,19 +186,10 @@ impl Session {
     }
 
     /// Gives up: what a session without a target ends with.
-    pub(super) fn abandon_attempts(&mut self, reason: CloseReason) -> End {
-        if let (Stage::Connecting(Attempts { trial: true, .. }), Some(lease)) = (&self.stage, &self.lease) {
-            // The trial of a half-open target ends without a result: it is handed out again.
-            lease.target().trial_open.store(true, Relaxed);
-        }
+    pub(super) fn abandon_attempts(&mut self, end: End) -> End {
         self.leave_connecting();
         self.target = None;
-        let closed_by = match reason {
-            CloseReason::ClientReset => ClosedBy::Client,
-            CloseReason::LocalResource | CloseReason::Shutdown | CloseReason::WorkerFailed => ClosedBy::Forebay,
-            _ => ClosedBy::Target,
-        };
-        End::reset(reason, closed_by)
+        end
     }
 
     /// Takes the session out of the group's counts of connecting ones.
@@ -225,14 +214,12 @@ impl Attempts {
 
 impl Tools {
     /// Counts a failed attempt, and tells control when the target is to blame.
-    fn blame(&self, lease: &Lease, failure: ConnectFailure, trial: bool) {
+    fn blame(&self, mut lease: Lease, failure: ConnectFailure) {
+        // Where the failure is ours nothing was learnt: a trial that is dropped unsettled is handed out again.
+        let trial = failure.blames_target() && lease.settle_trial();
         let target = lease.target();
         target.counters.of(self.index).connect_failures[failure.index()].add(1);
         if !failure.blames_target() {
-            if trial {
-                // Nothing was learnt: the trial is handed out again.
-                target.trial_open.store(true, Relaxed);
-            }
             return;
         }
         let in_a_row = target.note_failure();
@@ -251,6 +238,12 @@ impl Tools {
         let start = self.next_source % pool.len();
         pool[start..].iter().chain(&pool[..start]).copied().find(|source| source.is_ipv4() == ipv4)
     }
+}
+
+/// The end of a session whose last attempt failed.
+fn end_after(failure: ConnectFailure) -> End {
+    let closed_by = if failure.blames_target() { ClosedBy::Target } else { ClosedBy::Forebay };
+    End::reset(failure.close_reason(), closed_by)
 }
 
 /// Enters the group's retry budget, or not: retries may be a share of the connects in flight, and never fewer than 3.

@@ -88,9 +88,9 @@ impl Pools {
 
     /// A chunk of undefined content.
     pub(super) fn take_chunk(&mut self) -> Chunk {
-        self.chunks.pop().unwrap_or_else(|| {
-            vec![0_u8; CHUNK_BYTES].into_boxed_slice().try_into().expect("made with this length")
-        })
+        self.chunks
+            .pop()
+            .unwrap_or_else(|| vec![0_u8; CHUNK_BYTES].into_boxed_slice().try_into().expect("made with this length"))
     }
 
     /// Returns a chunk.

@@ -1,12 +1,13 @@
 //! The stages of a turn: accept and admit, serve what is due, look at what a timer named.
 
+use super::closing::End;
 use super::doors::{Accepted, flow_key, refuse};
 use super::event_loop::Engine;
 use super::session::{Direction, Readiness, Session, Stage};
 use super::sessions::SessionKey;
 use super::tools::{Side, Tools};
 use crate::balance::{Lease, PickError};
-use crate::model::{FlowKey, RefuseReason};
+use crate::model::{CloseReason, ClosedBy, FlowKey, RefuseReason};
 use crate::snapshot::ListenerView;
 use crate::stats::Permit;
 use std::net::SocketAddr;
@@ -25,7 +26,7 @@ pub(super) enum Served {
     /// It has used up its share of this turn.
     LeftOver,
     /// It has ended, with everything that belongs to an end.
-    Ended(super::closing::End),
+    Ended(End),
 }
 
 /// A client that was admitted: where it goes, with the permits that it holds.
@@ -76,6 +77,7 @@ impl Engine {
             group: Arc::clone(&lease.target().group),
             client,
             target: None,
+            target_uid: lease.target().uid,
             lease: Some(lease),
             key,
             target_addr: None,
@@ -101,7 +103,7 @@ impl Engine {
         let registered = self.tools.register(&session.client, session_key, Side::Client);
         let served = match registered {
             Ok(()) => session.begin_attempts(session_key, group_index, member, &mut self.tools),
-            Err(_out_of_memory) => Served::Ended(session.abandon_attempts(crate::model::CloseReason::LocalResource)),
+            Err(_out_of_memory) => Served::Ended(End::reset(CloseReason::LocalResource, ClosedBy::Forebay)),
         };
         self.settle(session_key, served);
     }

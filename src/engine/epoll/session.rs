@@ -25,6 +25,8 @@ pub(super) struct Session {
     pub(super) target: Option<OwnedFd>,
     pub(super) lease: Option<Lease>,
     pub(super) key: FlowKey,
+    /// `TargetRuntime::uid` of the target that serves it, or was tried last.
+    pub(super) target_uid: u32,
     pub(super) target_addr: Option<SocketAddr>,
     pub(super) source_addr: Option<SocketAddr>,
     pub(super) stage: Stage,
@@ -47,10 +49,11 @@ pub(super) struct Session {
 
 /// What a socket was last said to be ready for; edge-triggered, so it holds until an attempt would block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "four independent facts that the kernel tells, not one state")]
 pub(super) struct Readiness {
     pub(super) readable: bool,
     pub(super) writable: bool,
-    /// The event that is being served told of an error or hang-up.
+    /// The event that is being served told of an error (EPOLLERR).
     pub(super) failed: bool,
     /// FIN or worse was announced: a short read does not mean that the queue is empty.
     pub(super) read_closed: bool,
@@ -64,15 +67,9 @@ pub(super) enum Stage {
     /// Bytes flow.
     Relaying,
     /// The target is lost: the client gets what was read, and RST once it has acknowledged that.
-    TargetLost {
-        reason: CloseReason,
-        reset_at: Instant,
-    },
+    TargetLost { reason: CloseReason, reset_at: Instant },
     /// Ended by order: both sides get what was read, then FIN, then RST.
-    Draining {
-        reason: CloseReason,
-        reset_at: Instant,
-    },
+    Draining { reason: CloseReason, reset_at: Instant },
 }
 
 /// The attempts of a session that has no target yet.
@@ -85,8 +82,6 @@ pub(super) struct Attempts {
     pub(super) deadline: Instant,
     /// End of the present attempt, or of the pause before the next.
     pub(super) next_at: Instant,
-    /// The present attempt is the one trial of a half-open target.
-    pub(super) trial: bool,
     /// Counted in `GroupRuntime::retrying`.
     pub(super) retrying: bool,
     /// How the latest attempt failed.
@@ -161,6 +156,6 @@ mod tests {
 
     #[test]
     fn a_session_stays_within_its_share_of_the_512_bytes_of_an_idle_pair() {
-        assert!(size_of::<Session>() <= 448, "{} bytes", size_of::<Session>());
+        assert!(size_of::<Session>() <= 464, "{} bytes", size_of::<Session>());
     }
 }

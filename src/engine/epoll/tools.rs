@@ -58,7 +58,12 @@ impl Tools {
     }
 
     /// Picks a target of the group at `group_index`, leaving out those members.
-    pub(super) fn pick(&mut self, group_index: usize, session_key: &crate::model::FlowKey, tried: &[u16]) -> Result<(u16, Lease), PickError> {
+    pub(super) fn pick(
+        &mut self,
+        group_index: usize,
+        session_key: &crate::model::FlowKey,
+        tried: &[u16],
+    ) -> Result<(u16, Lease), PickError> {
         let view = &self.snapshot.groups[group_index];
         view.placement.pick(session_key, tried, &mut self.cursors[group_index], &mut self.random)
     }

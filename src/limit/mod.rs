@@ -1,0 +1,5 @@
+//! Who may come in: pure.
+
+mod prefix_set;
+
+pub use prefix_set::{Access, PrefixSet};
