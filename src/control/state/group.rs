@@ -54,7 +54,7 @@ impl GroupState {
         let message = if is_open {
             "too few targets are eligible: all enabled ones are used"
         } else {
-            "enough targets are eligible again: only those are used"
+            "targets that are not eligible are no longer used"
         };
         Some(Event::new(EventKind::FailOpen, message).of_group(name).warning_if(is_open))
     }
