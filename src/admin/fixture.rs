@@ -50,7 +50,6 @@ pub(crate) fn view_of(text: &str) -> ControlView {
         snapshot: Arc::new(snapshot),
         retired_targets: Vec::new(),
         config: Arc::new(config),
-        retired_targets: Vec::new(),
         state: ServiceState::Serving,
         ready: Ok(()),
         engine: "epoll",

@@ -69,7 +69,7 @@ fn drive(
         if stop.load(Relaxed) { std::ops::ControlFlow::Break(()) } else { std::ops::ControlFlow::Continue(()) }
     });
     let report = report.map_err(|error| Failure::new(Exit::CannotStart, format!("the load: {error}")))?;
-    output::print(&view::closing(&report, &story.ending()));
+    output::print(&view::closing(&report, story.ending()));
     match report.errors.total() {
         0 => Ok(()),
         errors => Err(Failure::new(Exit::SawErrors, format!("clients saw {errors} errors"))),

@@ -31,12 +31,15 @@ pub(super) async fn ask(
         .map_err(|error| error.to_string())?;
     let shaken = http1::Builder::new().max_buf_size(HEAD_BYTES_MAX).handshake(TokioIo::new(stream)).await;
     let (mut sender, connection) = shaken.map_err(|error| error.to_string())?;
-    let exchange = sender.send_request(request);
+    // The connection may end in the very poll in which the answer arrives: the answer alone decides, and fails by itself
+    // when none can come any more.
+    let driven = async {
+        drop(connection.await);
+        std::future::pending::<()>().await;
+    };
     let response = tokio::select! {
-        response = exchange => response.map_err(|error| error.to_string())?,
-        ended = connection => {
-            return Err(ended.err().map_or_else(|| "the connection ended".to_owned(), |error| error.to_string()));
-        }
+        response = sender.send_request(request) => response.map_err(|error| error.to_string())?,
+        () = driven => return Err("the connection ended".to_owned()),
     };
     let status = response.status().as_u16();
     let is_expected = expect_status.iter().any(|&(first, last)| (first..=last).contains(&status));
