@@ -1,11 +1,12 @@
 //! The results as a chart: one group of horizontal bars per workload, the base at 1.
 
 use super::results::Results;
+use super::table::figure;
 use std::fmt::Write as _;
 
 const WIDTH: f64 = 860.0;
 const LABELS: f64 = 140.0;
-const VALUES: f64 = 110.0;
+const VALUES: f64 = 190.0;
 const BAR: f64 = 14.0;
 const GAP: f64 = 3.0;
 const GROUP: f64 = 40.0;
@@ -37,7 +38,7 @@ pub(crate) fn svg(results: &Results) -> String {
                 (false, false) => "relay",
             };
             let (ratio, label) = match (results.ratio(cell), cell.median()) {
-                (Some(ratio), Some(cost)) => (ratio, format!("{ratio:.2} ({cost:.3} {})", cell.unit)),
+                (Some(ratio), Some(cost)) => (ratio, format!("{ratio:.2} ({} {})", figure(cost), cell.unit)),
                 _invalid => (0.0, "invalid".to_owned()),
             };
             let width = (ratio.clamp(0.0, LONGEST_RATIO) * unit_width).max(1.0);
@@ -46,7 +47,7 @@ pub(crate) fn svg(results: &Results) -> String {
                 body,
                 r#"<text x="8" y="{text_y:.0}">{}</text><rect class="{class}" x="{LABELS}" y="{top:.0}" width="{width:.1}" height="{BAR}" rx="2"/><text class="faint" x="{:.0}" y="{text_y:.0}">{label}</text>"#,
                 proxy.name,
-                LABELS + width.min((LONGEST_RATIO - 0.4) * unit_width) + 6.0,
+                LABELS + width + 6.0,
             );
             top += BAR + GAP;
         }

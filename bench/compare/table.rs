@@ -84,7 +84,7 @@ fn absolutes(results: &Results, text: &mut String) {
 }
 
 /// Three significant digits or so.
-fn figure(value: f64) -> String {
+pub(crate) fn figure(value: f64) -> String {
     match value.abs() {
         large if large >= 100.0 => format!("{value:.0}"),
         middle if middle >= 1.0 => format!("{value:.1}"),
