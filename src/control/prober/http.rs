@@ -31,14 +31,23 @@ pub(super) async fn ask(
         .map_err(|error| error.to_string())?;
     let shaken = http1::Builder::new().max_buf_size(HEAD_BYTES_MAX).handshake(TokioIo::new(stream)).await;
     let (mut sender, connection) = shaken.map_err(|error| error.to_string())?;
-    let exchange = sender.send_request(request);
+    let mut exchange = std::pin::pin!(sender.send_request(request));
     let response = tokio::select! {
-        response = exchange => response.map_err(|error| error.to_string())?,
-        ended = connection => {
-            return Err(ended.err().map_or_else(|| "the connection ended".to_owned(), |error| error.to_string()));
-        }
+        response = &mut exchange => response,
+        // The connection may be over in the very moment that its response is there.
+        ended = connection => match ended {
+            Ok(()) => exchange.await,
+            Err(error) => Err(error),
+        },
     };
+    let response = response.map_err(|error| describe(&error))?;
     let status = response.status().as_u16();
     let is_expected = expect_status.iter().any(|&(first, last)| (first..=last).contains(&status));
     if is_expected { Ok(()) } else { Err(format!("status {status}")) }
+}
+
+/// What went wrong, with its cause: hyper's own words leave that to whoever asks.
+fn describe(error: &hyper::Error) -> String {
+    use std::error::Error;
+    error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }
