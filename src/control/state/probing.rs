@@ -27,7 +27,8 @@ impl State {
                 probing.turn = Turn::Queued;
                 self.probes.insert(uid, now);
             }
-            Some(probing) if !is_probed && probing.turn == Turn::Queued => {
+            // In the queue it may be with either turn: a new check gives everyone a new one.
+            Some(probing) if !is_probed && matches!(probing.turn, Turn::Out | Turn::Queued) => {
                 probing.turn = Turn::Out;
                 self.probes.remove(uid);
             }

@@ -6,7 +6,7 @@ use super::retired::RetiredTarget;
 use super::target::{Stop, TargetState};
 use super::{Answer, State};
 use crate::balance::{GroupRuntime, TargetRuntime};
-use crate::config::{AdminState, Config, TargetGroup};
+use crate::config::{AdminState, Config, OnUnhealthy, TargetGroup};
 use crate::control::{Event, EventKind, Refusal, ServiceState, TargetChange};
 use crate::model::{CloseReason, Name};
 use crate::snapshot::{ListenerRuntime, ListeningAddress};
@@ -119,6 +119,9 @@ impl State {
         group.fit_probing(is_check_new);
         for target in &mut group.targets {
             target.settle_stop(now);
+            if !matches!(settings.on_unhealthy, OnUnhealthy::Drain | OnUnhealthy::Reset) {
+                target.stop.take_if(|stop| stop.is_for_health());
+            }
         }
         if settings.outlier.consecutive_failures == 0 {
             for target in group.targets.iter_mut().filter(|target| target.ejection.is_ejected()) {

@@ -25,6 +25,13 @@ impl Stop {
         Self::Reset { reason, generation: None }
     }
 
+    /// Whether it is because the target turned unhealthy.
+    pub(super) fn is_for_health(&self) -> bool {
+        match *self {
+            Self::Drain { reason, .. } | Self::Reset { reason, .. } => reason == CloseReason::Unhealthy,
+        }
+    }
+
     /// The order for workers.
     pub(super) fn order(self, drain_timeout: Duration) -> CloseOrder {
         match self {
@@ -148,7 +155,7 @@ impl TargetState {
                 let drained = Stop::Drain { reason: CloseReason::Drained, since: now };
                 self.stop.filter(drains).or(Some(drained))
             }
-            AdminState::Enabled => self.stop.filter(|stop| self.health() == Health::Unhealthy && is_for_health(*stop)),
+            AdminState::Enabled => self.stop.filter(|stop| self.health() == Health::Unhealthy && stop.is_for_health()),
         };
     }
 
@@ -175,11 +182,5 @@ impl TargetState {
     /// Disabled targets are not probed.
     pub(super) fn is_probed(&self) -> bool {
         self.probing.is_some() && self.state() != AdminState::Disabled
-    }
-}
-
-fn is_for_health(stop: Stop) -> bool {
-    match stop {
-        Stop::Drain { reason, .. } | Stop::Reset { reason, .. } => reason == CloseReason::Unhealthy,
     }
 }
