@@ -5,7 +5,7 @@ use super::table::figure;
 use std::fmt::Write as _;
 
 const WIDTH: f64 = 860.0;
-const LABELS: f64 = 140.0;
+const LABELS: f64 = 160.0;
 const VALUES: f64 = 190.0;
 const BAR: f64 = 14.0;
 const GAP: f64 = 3.0;

@@ -28,7 +28,7 @@ pub(crate) fn hold(options: &Options) -> Outcome<()> {
         return Err("no proxy was found; scripts/install-peers bench gets the peers".into());
     }
     for proxy in &proxies {
-        println!("{:16} {}", proxy.name, proxy.version);
+        println!("{:22} {}", proxy.name, proxy.version);
     }
     let mut results = Results::new(options, &proxies);
     let _raised = forebay::sys::raise_descriptor_limit()?;

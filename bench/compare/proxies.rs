@@ -14,8 +14,8 @@ use std::process::{Command, Stdio};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Forebay,
-    HaproxyDefault,
-    HaproxySplice,
+    /// With these lines among its defaults.
+    Haproxy(&'static str),
     Nginx,
     Envoy,
     /// A baseline relay: its arguments are LISTEN and TARGET.
@@ -33,15 +33,21 @@ pub(crate) struct Proxy {
 
 const NGINX_MODULE: &str = "/usr/lib/nginx/modules/ngx_stream_module.so";
 
+/// The heuristic of splice-auto waits for several reads that fill a whole buffer. Version 2.6 was seen not to splice at
+/// all where the target is faster than the client; so the strongest form takes part too.
+const SPLICE_ALWAYS: &str = "option splice-request\n  option splice-response";
+
 /// Every wanted proxy on this machine, forebay first, then forebay again: what separates these two is noise.
 pub(crate) fn find(options: &Options) -> Vec<Proxy> {
     let forebay = options.forebay.as_path();
     let envoy = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers/envoy");
+    let haproxy = located("FOREBAY_BENCH_HAPROXY", "haproxy");
     let mut candidates = vec![
         ("forebay", Kind::Forebay, Some(forebay.to_path_buf())),
         ("forebay-again", Kind::Forebay, Some(forebay.to_path_buf())),
-        ("haproxy", Kind::HaproxyDefault, located("FOREBAY_BENCH_HAPROXY", "haproxy")),
-        ("haproxy-splice", Kind::HaproxySplice, located("FOREBAY_BENCH_HAPROXY", "haproxy")),
+        ("haproxy", Kind::Haproxy(""), haproxy.clone()),
+        ("haproxy-splice", Kind::Haproxy("option splice-auto"), haproxy.clone()),
+        ("haproxy-splice-always", Kind::Haproxy(SPLICE_ALWAYS), haproxy),
         ("nginx", Kind::Nginx, located("FOREBAY_BENCH_NGINX", "nginx")),
         ("envoy", Kind::Envoy, located("FOREBAY_BENCH_ENVOY", "envoy").or(Some(envoy))),
     ];
@@ -109,9 +115,8 @@ impl Proxy {
                 let file = written("forebay.toml", forebay_config(place, listen, target))?;
                 command.args(["run", "--config"]).arg(file);
             }
-            Kind::HaproxyDefault | Kind::HaproxySplice => {
-                let splice = self.kind == Kind::HaproxySplice;
-                command.arg("-db").arg("-f").arg(written("haproxy.cfg", haproxy_config(splice, listen, target))?);
+            Kind::Haproxy(options) => {
+                command.arg("-db").arg("-f").arg(written("haproxy.cfg", haproxy_config(options, listen, target))?);
             }
             Kind::Nginx => {
                 command.arg("-c").arg(written("nginx.conf", nginx_config(place, listen, target))?);
@@ -148,8 +153,7 @@ targets = ["{target}"]
     )
 }
 
-fn haproxy_config(splice: bool, listen: SocketAddr, target: SocketAddr) -> String {
-    let splice = if splice { "option splice-auto" } else { "" };
+fn haproxy_config(options: &str, listen: SocketAddr, target: SocketAddr) -> String {
     // The sum of two descriptors for each connection and for each pipe has to stay below the usual limit of 20,000.
     format!(
         "global
@@ -168,7 +172,7 @@ defaults
   srvtcpka-idle 60s
   srvtcpka-intvl 10s
   srvtcpka-cnt 3
-  {splice}
+  {options}
 listen bench
   bind {listen} backlog 4096
   server one {target}

@@ -147,16 +147,16 @@ impl Cell {
     /// One line about the latest run.
     pub(crate) fn last_run(&self) -> String {
         match (&self.problem, self.costs.last(), self.runs.last()) {
-            (Some(problem), _, _) => format!("{:16} INVALID: {problem}", self.proxy),
+            (Some(problem), _, _) => format!("{:22} INVALID: {problem}", self.proxy),
             (None, Some(cost), Some(run)) => {
                 let (busy, gigabits) = (100.0 * run.cpu_seconds / run.seconds, run.bits_per_second / 1e9);
                 let (unit, per_second, p99) = (self.unit, run.per_second, run.p99_us);
                 format!(
-                    "{:16} {cost:10.3} {unit:9} {per_second:9.0}/s {gigabits:6.2} Gbit/s p99 {p99} µs, {busy:.0} % CPU",
+                    "{:22} {cost:10.3} {unit:9} {per_second:9.0}/s {gigabits:6.2} Gbit/s p99 {p99} µs, {busy:.0} % CPU",
                     self.proxy
                 )
             }
-            (None, _, _) => format!("{:16} no run", self.proxy),
+            (None, _, _) => format!("{:22} no run", self.proxy),
         }
     }
 }
