@@ -18,6 +18,7 @@ pub(super) struct Seat {
     /// When it was accepted, or its latest request began.
     since: Mutex<Instant>,
     answering: AtomicBool,
+    ends_process: AtomicBool,
     leave: Notify,
 }
 
@@ -31,6 +32,16 @@ impl Seat {
     /// Notes that the answer is on its way.
     pub(super) fn request_ends(&self) {
         self.answering.store(false, Relaxed);
+    }
+
+    /// Notes that the process is to end once the answer has been written.
+    pub(super) fn end_process_after_answer(&self) {
+        self.ends_process.store(true, Relaxed);
+    }
+
+    /// Whether the connection, now over, was asked to end the process.
+    pub(super) fn ends_process(&self) -> bool {
+        self.ends_process.load(Relaxed)
     }
 
     fn since(&self) -> Instant {
@@ -79,7 +90,12 @@ impl Seats {
             let least = self.taken.iter().enumerate().min_by_key(usefulness).map(|(index, _)| index);
             self.taken.swap_remove(least.expect("the list is full, so not empty")).leave.notify_one();
         }
-        let seat = Arc::new(Seat { since: Mutex::new(now), answering: AtomicBool::new(false), leave: Notify::new() });
+        let seat = Arc::new(Seat {
+            since: Mutex::new(now),
+            answering: AtomicBool::new(false),
+            ends_process: AtomicBool::new(false),
+            leave: Notify::new(),
+        });
         self.taken.push(Arc::clone(&seat));
         seat
     }

@@ -1,6 +1,6 @@
 //! The admin API: HTTP/1.1 and JSON over unix sockets and TCP, and the metrics.
 //!
-//! [`bind`] happens before anything is served, so that a socket in use stops the start; [`serve`] runs on
+//! [`bind`] happens before anything is served, so that a socket in use stops the start; [`serve()`] runs on
 //! control's thread. A request reads the latest [`ControlView`](crate::control::ControlView) or asks control
 //! through its link; nothing in here touches a worker.
 

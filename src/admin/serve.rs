@@ -4,11 +4,11 @@ use super::access::{self, Door};
 use super::connections::{Seat, Seats};
 use super::router;
 use super::sockets::{AdminSockets, SocketFile};
-use crate::control::ControlLink;
+use crate::control::{ControlLink, Request};
 use crate::time::clock;
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Request, Response};
+use axum::http::{Request as HttpRequest, Response};
 use axum::response::IntoResponse;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -36,7 +36,7 @@ const BACKLOG: u32 = 128;
 /// Call it inside a tokio runtime with I/O and time. A socket that cannot be registered is logged and skipped.
 pub async fn serve(sockets: AdminSockets, link: ControlLink) {
     let AdminSockets { unix, tcp, token, .. } = sockets;
-    let front = Front { router: router::router(link), token: token.map(Into::into) };
+    let front = Front { router: router::router(link.clone()), link, token: token.map(Into::into) };
     let mut loops = JoinSet::new();
     let sockets = unix.len() + tcp.len();
     for bound in unix {
@@ -58,6 +58,7 @@ pub async fn serve(sockets: AdminSockets, link: ControlLink) {
 #[derive(Clone)]
 struct Front {
     router: Router,
+    link: ControlLink,
     token: Option<Arc<str>>,
 }
 
@@ -102,7 +103,7 @@ async fn accept(listening: Listening, sockets: usize, front: Front) {
 
 async fn connection(stream: Box<dyn Stream>, door: Door, seat: Arc<Seat>, front: Front) {
     let router = TowerToHyperService::new(front.router);
-    let answer = service_fn(|request: Request<Incoming>| {
+    let answer = service_fn(|request: HttpRequest<Incoming>| {
         seat.request_begins(clock::now());
         answer(request, door, front.token.as_deref(), &router, &seat)
     });
@@ -112,18 +113,23 @@ async fn connection(stream: Box<dyn Stream>, door: Door, seat: Arc<Seat>, front:
         _ended = http.serve_connection(TokioIo::new(stream), answer) => {}
         () = seat.over() => {}
     }
+    if seat.ends_process() {
+        // Only now: with no session to wait for, the process would be gone before its answer.
+        drop(front.link.ask(Request::Shutdown).await);
+    }
 }
 
 async fn answer(
-    request: Request<Incoming>,
+    request: HttpRequest<Incoming>,
     door: Door,
     token: Option<&str>,
     router: &TowerToHyperService<Router>,
-    seat: &Seat,
+    seat: &Arc<Seat>,
 ) -> Result<Response<Body>, Infallible> {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    parts.extensions.insert(Arc::clone(seat));
     let response = match access::admit(door, token, &parts) {
-        Ok(()) => router.call(Request::from_parts(parts, body)).await,
+        Ok(()) => router.call(HttpRequest::from_parts(parts, body)).await,
         Err(refusal) => Ok(refusal.into_response()),
     };
     seat.request_ends();

@@ -139,9 +139,6 @@ fn a_reload_tells_what_it_undid() {
     assert_eq!(text, r#"{"generation":8,"changed":true,"discarded":["web a1"],"pending_restart":[]}"#);
     let (_, _, _, asked) = ask_with(view_of(FILE), Ok(changed()), "POST", "/v1/reload", "");
     assert!(matches!(asked, Some(Request::Reload { keep_changes: false })));
-    let (_, _, text, asked) = ask_with(view_of(FILE), Ok(changed()), "POST", "/v1/shutdown", "");
-    assert!(matches!(asked, Some(Request::Shutdown)));
-    assert_eq!(text, r#"{"generation":8,"changed":true}"#);
 }
 
 #[test]
@@ -227,6 +224,28 @@ async fn exchange(mut stream: impl AsyncReadExt + AsyncWriteExt + Unpin, request
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.expect("answered");
     answer
+}
+
+#[test]
+fn a_shutdown_is_answered_whole_and_then_asked_of_control() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("a.sock");
+    let listen = Some(vec![AdminAddr::Unix(path.clone())]);
+    let sockets = bind(&Admin { listen, token_file: None }).expect("bound");
+    let (link, mut requests) = link_to(view_of(FILE));
+    block_on(async {
+        let api = tokio::spawn(serve(sockets, link));
+        tokio::task::yield_now().await;
+        // No `Connection: close` from the client: the answer must end the connection by itself.
+        let post = "POST /v1/shutdown HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n";
+        let mut client = UnixStream::connect(&path).await.expect("listening");
+        client.write_all(post.as_bytes()).await.expect("sent");
+        let mut answer = String::new();
+        let (asked, read) = tokio::join!(requests.recv(), client.read_to_string(&mut answer));
+        assert!(read.is_ok() && answer.ends_with(r#"{"generation":0,"changed":true}"#), "{answer}");
+        assert!(matches!(asked, Some((Request::Shutdown, _))));
+        api.abort();
+    });
 }
 
 #[test]

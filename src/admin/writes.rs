@@ -1,14 +1,17 @@
 //! The requests that change something.
 
+use super::connections::Seat;
 use super::error::ApiError;
 use crate::config::{self, AdminState};
-use crate::control::{Changed, ControlLink, Refusal, Request, TargetChange};
-use axum::Json;
+use crate::control::{Changed, ControlLink, Refusal, Request, ServiceState, TargetChange};
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
+use axum::http::header::{self, HeaderName};
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// What a write answers.
 #[derive(Debug, Serialize)]
@@ -93,11 +96,19 @@ pub(super) async fn reload(
     Ok(Json(ChangedBody { discarded: Some(changed.discarded), pending_restart: Some(changed.pending_restart), ..body }))
 }
 
-/// `POST /v1/shutdown`
-pub(super) async fn shutdown(State(link): State<ControlLink>, body: Result<Bytes, BytesRejection>) -> Answer {
+/// `POST /v1/shutdown`: the connection asks control once this answer is out, and closes.
+pub(super) async fn shutdown(
+    State(link): State<ControlLink>,
+    Extension(seat): Extension<Arc<Seat>>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<([(HeaderName, &'static str); 1], Json<ChangedBody>), ApiError> {
     whole(body)?;
-    let changed = link.ask(Request::Shutdown).await?;
-    Ok(Json(ChangedBody::plain(&changed)))
+    let view = link.view();
+    let changed = matches!(view.state, ServiceState::Starting | ServiceState::Serving);
+    seat.end_process_after_answer();
+    let generation = view.snapshot.generation;
+    let answer = ChangedBody { generation, changed, discarded: None, pending_restart: None };
+    Ok(([(header::CONNECTION, "close")], Json(answer)))
 }
 
 /// What `POST /v1/config/check` answers for a file that could be loaded; the same as `check --json`.

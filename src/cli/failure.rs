@@ -17,7 +17,6 @@ pub(super) enum Exit {
     /// The running forebay refused.
     Refused = 5,
     /// `load` or `demo` saw errors.
-    #[allow(dead_code, reason = "for the demo")]
     SawErrors = 6,
 }
 

@@ -4,6 +4,7 @@ mod admin_args;
 pub mod check;
 mod client;
 mod config_file;
+mod demo;
 mod explain;
 mod failure;
 pub mod load;
@@ -39,6 +40,8 @@ enum Command {
     Run(run::Args),
     /// Serve one TCP listener without a file
     Tcp(tcp::Args),
+    /// See it work: targets, a balancer, a light load and a failover in one process
+    Demo(demo::Args),
     /// Validate a file without serving it
     Check(CheckArgs),
     /// Say where a client would go, and why
@@ -88,6 +91,7 @@ impl Command {
             Self::Schema => return Ok(schema::run()),
             Self::Run(args) => run::run(&args),
             Self::Tcp(args) => tcp::run(&args),
+            Self::Demo(args) => demo::run(&args),
             Self::Explain(args) => explain::run(&args),
             Self::Status(args) => status::run(&args),
             Self::Targets(args) => targets::run(&args),

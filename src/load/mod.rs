@@ -7,6 +7,7 @@
 mod connection;
 mod exchange;
 mod generator;
+mod operations;
 mod pattern;
 mod plan;
 mod poller;

@@ -2,7 +2,7 @@
 
 use super::families::{Labels, Sheet};
 use crate::admin::bodies::SessionTotals;
-use crate::balance::{Member, Pool};
+use crate::balance::{Pool, TargetRuntime};
 use crate::config::AdminState;
 use crate::control::{ControlView, HealthState, TargetDetail};
 use crate::model::{CloseReason, ConnectFailure, RefuseReason};
@@ -91,25 +91,32 @@ impl Scrape {
     }
 
     /// Every target in force.
-    fn targets(&self) -> impl Iterator<Item = (Labels<'_, 2>, &Member, &TargetDetail)> {
+    fn targets(&self) -> impl Iterator<Item = (Labels<'_, 2>, &TargetDetail)> {
         self.view.snapshot.groups.iter().zip(&self.view.groups).flat_map(|(group, detail)| {
             group.placement.members().iter().zip(&detail.targets).map(|(member, detail)| {
-                ([("target_group", &*group.runtime.name), ("target", &*member.runtime.id)], member, detail)
+                ([("target_group", &*group.runtime.name), ("target", &*member.runtime.id)], detail)
             })
         })
     }
 
+    /// Every target in force, then those that were removed: their counters never go back.
+    fn counted_targets(&self) -> impl Iterator<Item = (Labels<'_, 2>, &TargetRuntime)> {
+        let in_force = self.view.snapshot.groups.iter().flat_map(|group| group.placement.members());
+        let runtimes = in_force.map(|member| &member.runtime).chain(&self.view.retired_targets);
+        runtimes.map(|one| ([("target_group", &*one.group.name), ("target", &*one.id)], &**one))
+    }
+
     fn target_sessions(&self, sheet: &mut Sheet<'_>) -> Result {
-        let active = self.targets().map(|(labels, member, _)| (labels, member.runtime.load.active()));
+        let active = self.counted_targets().map(|(labels, target)| (labels, target.load.active()));
         let help = "TCP sessions and UDP flows that a target has now, connecting ones included.";
         sheet.gauge("forebay_target_connections_active", help, active)?;
-        let opened = self.targets().map(|(labels, member, _)| (labels, member.runtime.counters.sum(|one| &one.opened)));
+        let opened = self.counted_targets().map(|(labels, target)| (labels, target.counters.sum(|one| &one.opened)));
         let help = "TCP sessions and UDP flows that were established with a target.";
         sheet.counter("forebay_target_connections_total", help, opened)?;
-        let failures = self.targets().flat_map(|([group, target], member, _)| {
+        let failures = self.counted_targets().flat_map(|([group, id], target)| {
             ConnectFailure::ALL.iter().map(move |failure| {
-                let count = member.runtime.counters.sum(|counters| &counters.connect_failures[failure.index()]);
-                ([group, target, ("reason", failure.as_str())], count)
+                let count = target.counters.sum(|counters| &counters.connect_failures[failure.index()]);
+                ([group, id, ("reason", failure.as_str())], count)
             })
         });
         let help = "Connection attempts to a target that failed, by reason.";
@@ -117,10 +124,9 @@ impl Scrape {
     }
 
     fn target_states(&self, sheet: &mut Sheet<'_>) -> Result {
-        let healthy =
-            self.targets().map(|(labels, _, detail)| (labels, u64::from(detail.health == HealthState::Healthy)));
+        let healthy = self.targets().map(|(labels, detail)| (labels, u64::from(detail.health == HealthState::Healthy)));
         sheet.gauge("forebay_target_healthy", "Whether active checks find a target healthy.", healthy)?;
-        let states = self.targets().flat_map(|([group, target], _, detail)| {
+        let states = self.targets().flat_map(|([group, target], detail)| {
             let is = |state: AdminState| u64::from(detail.target.state == state);
             STATES.map(|state| ([group, target, ("state", state.as_str())], is(state)))
         });
@@ -134,13 +140,13 @@ impl Scrape {
     }
 
     fn probes(&self, sheet: &mut Sheet<'_>) -> Result {
-        let results = self.targets().flat_map(|([group, target], _, detail)| {
+        let results = self.targets().flat_map(|([group, target], detail)| {
             let row = |result, count| ([group, target, ("result", result)], count);
             let probes = &detail.probes;
             [row("passed", probes.passed), row("failed", probes.failed), row("timed_out", probes.timed_out)]
         });
         sheet.counter("forebay_probes_total", "Health checks sent, by result.", results)?;
-        let seconds = self.targets().map(|(labels, _, detail)| {
+        let seconds = self.targets().map(|(labels, detail)| {
             let probes = &detail.probes;
             (labels, probes.seconds, probes.passed + probes.failed + probes.timed_out)
         });

@@ -31,23 +31,17 @@ pub(super) async fn ask(
         .map_err(|error| error.to_string())?;
     let shaken = http1::Builder::new().max_buf_size(HEAD_BYTES_MAX).handshake(TokioIo::new(stream)).await;
     let (mut sender, connection) = shaken.map_err(|error| error.to_string())?;
-    let mut exchange = std::pin::pin!(sender.send_request(request));
-    let response = tokio::select! {
-        response = &mut exchange => response,
-        // The connection may be over in the very moment that its response is there.
-        ended = connection => match ended {
-            Ok(()) => exchange.await,
-            Err(error) => Err(error),
-        },
+    // The connection may end in the very poll in which the answer arrives: the answer alone decides, and fails by itself
+    // when none can come any more.
+    let driven = async {
+        drop(connection.await);
+        std::future::pending::<()>().await;
     };
-    let response = response.map_err(|error| describe(&error))?;
+    let response = tokio::select! {
+        response = sender.send_request(request) => response.map_err(|error| error.to_string())?,
+        () = driven => return Err("the connection ended".to_owned()),
+    };
     let status = response.status().as_u16();
     let is_expected = expect_status.iter().any(|&(first, last)| (first..=last).contains(&status));
     if is_expected { Ok(()) } else { Err(format!("status {status}")) }
-}
-
-/// What went wrong, with its cause: hyper's own words leave that to whoever asks.
-fn describe(error: &hyper::Error) -> String {
-    use std::error::Error;
-    error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }

@@ -25,6 +25,8 @@ pub(super) struct Session {
     pub(super) target: Option<OwnedFd>,
     pub(super) lease: Option<Lease>,
     pub(super) key: FlowKey,
+    /// `TargetRuntime::uid` of the target that serves it, or was tried last.
+    pub(super) target_uid: u32,
     pub(super) target_addr: Option<SocketAddr>,
     pub(super) source_addr: Option<SocketAddr>,
     pub(super) stage: Stage,
