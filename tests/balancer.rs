@@ -143,7 +143,26 @@ fn a_reload_keeps_socket_and_sessions_and_moves_new_ones() {
     assert_eq!(client(addr).1, "b");
     assert!(echoes(&mut stream), "a session of a removed target lives on");
     assert!(!ask(&balancer, Request::Reload { keep_changes: false }).unwrap().changed);
-    balancer.shutdown();
+}
+
+#[test]
+fn a_removed_listener_refuses_while_its_sessions_live_on_and_may_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("forebay.toml");
+    let targets = [target("a")];
+    write_config(&path, 0, &targets, "");
+    let balancer = from_file(&path);
+    let addr = balancer.addresses("web")[0];
+    let (mut stream, _) = client(addr);
+    std::fs::write(&path, format!("[target_groups.pool]\ntargets = [\"{}\"]\n", targets[0])).unwrap();
+    ask(&balancer, Request::Reload { keep_changes: false }).unwrap();
+    let error = TcpStream::connect_timeout(&addr, PATIENCE).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
+    assert!(echoes(&mut stream));
+    write_config(&path, addr.port(), &targets, "");
+    ask(&balancer, Request::Reload { keep_changes: false }).unwrap();
+    assert_eq!(client(addr).1, "a");
+    assert!(echoes(&mut stream));
 }
 
 #[test]
@@ -157,7 +176,7 @@ fn a_reload_that_fails_changes_nothing_and_says_why() {
     let addr = balancer.addresses("web")[0];
     let generation = balancer.link().view().snapshot.generation;
     let wrong = [
-        ("backlog = \"many\"", 0, "backlog"),
+        ("backlog = \"many\"", 0, "expected an integer"),
         ("congestion_control = \"no-such-thing\"", 0, "congestion"),
         ("", taken.local_addr().unwrap().port(), "listener `web` cannot listen on 127.0.0.1:"),
     ];
@@ -199,14 +218,15 @@ fn shutting_down_waits_for_sessions_that_end_and_every_one_has_its_line() {
     let (mut stream, _) = client(addr);
     let link = balancer.link();
     let ending = std::thread::spawn(move || balancer.shutdown());
-    wait_until("no longer accepting", || TcpStream::connect(addr).is_err());
+    wait_until("no longer accepting", || TcpStream::connect_timeout(&addr, PATIENCE).is_err());
     assert!(link.view().ready.is_err());
     assert!(echoes(&mut stream), "a session goes on while the process drains");
     drop(stream);
     ending.join().unwrap();
     let lines = std::fs::read_to_string(&path).unwrap();
-    assert_eq!(lines.lines().count(), 1, "{lines}");
-    assert!(lines.contains(r#""close_reason":"finished""#), "{lines}");
+    let opened: u64 = link.view().listeners[0].counters.sum(|one| &one.opened);
+    assert_eq!(lines.lines().count() as u64, opened, "a line for every session, whoever came to try the door too");
+    assert!(lines.contains(r#""bytes_to_target":4"#), "{lines}");
 }
 
 #[test]
