@@ -30,7 +30,7 @@ pub use load_discard::discard;
 pub use pipe::{Pipe, pipe};
 pub use socket::{
     ConnectOptions, Keepalive, ListenOptions, accept, bind_exclusively, configure_listener, connect, listen,
-    local_addr, socket_error, spare_descriptor,
+    local_addr, socket_error, spare_descriptor, stop_listening,
 };
 pub use splice::splice;
 pub use tcp::{TcpInfo, close_with_reset, shutdown_write, tcp_info, unacknowledged_bytes};

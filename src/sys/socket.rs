@@ -78,6 +78,16 @@ pub fn listen(addr: SocketAddr, options: &ListenOptions<'_>) -> io::Result<Owned
     Ok(fd)
 }
 
+/// Ends listening: what comes from now on is refused with RST, and so is what is still queued. The address may be
+/// listened on anew at once, even while the descriptor stays open.
+///
+/// # Errors
+/// ENOTCONN when the socket does not listen.
+pub fn stop_listening(fd: BorrowedFd<'_>) -> io::Result<()> {
+    // On Linux shutdown(2) for reading takes a listening socket back to unconnected (`tcp_disconnect`).
+    SockRef::from(&fd).shutdown(std::net::Shutdown::Read)
+}
+
 /// Applies the options to a bound socket and listens; on a listening one it changes them for connections to come.
 ///
 /// # Errors
@@ -192,6 +202,18 @@ mod tests {
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
         drop(first);
         bind_exclusively(addr).unwrap();
+    }
+
+    #[test]
+    fn a_socket_that_has_stopped_listening_refuses_and_frees_its_address_while_it_is_open() {
+        let stopped = listen("127.0.0.1:0".parse().unwrap(), &options()).unwrap();
+        let addr = local_addr(std::os::fd::AsFd::as_fd(&stopped)).unwrap();
+        stop_listening(std::os::fd::AsFd::as_fd(&stopped)).unwrap();
+        let error = std::net::TcpStream::connect(addr).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+        bind_exclusively(addr).unwrap();
+        listen(addr, &options()).unwrap();
+        drop(stopped);
     }
 
     #[test]

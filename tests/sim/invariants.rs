@@ -141,7 +141,7 @@ fn check_order(snapshot: &Snapshot, group: &GroupView, member: &Member) {
     let expected = match member.standing {
         Standing::Ineligible(TargetReason::Disabled) => Some(CloseReason::Admin),
         Standing::Ineligible(TargetReason::Draining) => Some(CloseReason::Drained),
-        _ => None,
+        Standing::Eligible | Standing::Trial | Standing::Ineligible(_) => None,
     };
     match (order, expected) {
         (None, None) => {}

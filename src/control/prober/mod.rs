@@ -72,11 +72,9 @@ async fn run(check: &HealthCheck, addr: SocketAddr) -> ProbeOutcome {
 async fn connect(check: &HealthCheck, addr: SocketAddr) -> io::Result<TcpStream> {
     let socket = if addr.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     if let Some(source) = check.source_address {
-        socket.bind(SocketAddr::new(source, 0)).map_err(|error| match error.kind() {
-            // Not there at all: the operator must learn of it, and the target cannot be vouched for.
-            io::ErrorKind::AddrNotAvailable => io::Error::other(format!("source_address {source}: {error}")),
-            _ => error,
-        })?;
+        // Not there at all: the operator must learn of it, and the target cannot be vouched for.
+        let named = |error| io::Error::other(format!("source_address {source}: {error}"));
+        socket.bind(SocketAddr::new(source, 0)).map_err(named)?;
     }
     socket.connect(addr).await
 }

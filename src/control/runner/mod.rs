@@ -2,6 +2,7 @@
 
 mod reload;
 mod shown;
+mod watch;
 
 use super::access_log::AccessLog;
 use super::binder::Binder;
@@ -10,7 +11,7 @@ use super::prober::Prober;
 use super::published::{AnswerTo, Published};
 use super::signals::{Asked, Signals};
 use super::state::{Answer, Effect, Input, ProbeReport, State};
-use super::{Changed, ControlLink, ControlView, Event, EventKind, LastReload, Refusal, Request, ServiceState};
+use super::{Changed, ControlLink, ControlView, LastReload, LogLimit, Refusal, Request, ServiceState};
 use crate::config::Config;
 use crate::engine::Outbox;
 use crate::model::CloseReason;
@@ -21,7 +22,7 @@ use crate::worker::Worker;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 /// Requests that may wait.
 const REQUESTS: usize = 64;
@@ -55,6 +56,8 @@ pub struct Runner {
     workers: Vec<Worker>,
     /// Workers whose unexpected end was told.
     ended: Vec<bool>,
+    told: watch::Told,
+    limit: LogLimit<&'static str>,
     outbox: Arc<Outbox>,
     access_log: AccessLog,
     process: Arc<ProcessRuntime>,
@@ -68,12 +71,12 @@ pub struct Runner {
     published: Published,
     random: fastrand::Rng,
     requests: mpsc::Receiver<(Request, AnswerTo)>,
-    view: watch::Sender<Arc<ControlView>>,
+    view: tokio::sync::watch::Sender<Arc<ControlView>>,
     view_made: Instant,
     /// Something small has changed since, such as the count of probes.
     is_view_stale: bool,
     link: ControlLink,
-    end: (watch::Sender<End>, watch::Receiver<End>),
+    end: (tokio::sync::watch::Sender<End>, tokio::sync::watch::Receiver<End>),
 }
 
 /// What wakes control.
@@ -104,9 +107,11 @@ impl Runner {
         let started = clock::now();
         let picture = state.picture(started, clock::wall()).expect("the first generation was compiled");
         let view = shown::view(picture, &shown::Frame::new(workers.len(), started, config_file.as_ref(), &capacity));
-        let (view, view_out) = watch::channel(Arc::new(view));
+        let (view, view_out) = tokio::sync::watch::channel(Arc::new(view));
         Self {
             ended: vec![false; workers.len()],
+            told: watch::Told::default(),
+            limit: LogLimit::new(),
             state,
             binder,
             workers,
@@ -126,7 +131,7 @@ impl Runner {
             view_made: started,
             is_view_stale: false,
             link: ControlLink::new(requests_in, view_out),
-            end: watch::channel(End::Not),
+            end: tokio::sync::watch::channel(End::Not),
         }
     }
 
@@ -137,7 +142,7 @@ impl Runner {
     }
 
     /// How the process is ended from within.
-    pub(crate) fn ender(&self) -> watch::Sender<End> {
+    pub(crate) fn ender(&self) -> tokio::sync::watch::Sender<End> {
         self.end.0.clone()
     }
 
@@ -239,6 +244,7 @@ impl Runner {
             drop(self.apply(Input::Adopted(adopted)));
         }
         self.tell_ended_workers();
+        self.tell_exhaustion(now);
         let snapshot = self.state.compile(now);
         if let Some(snapshot) = &snapshot {
             self.published.publish(snapshot, &self.workers);
@@ -252,20 +258,6 @@ impl Runner {
         self.show(now, snapshot.is_some());
         self.published.answer(now);
         self.state.service() == ServiceState::Stopping && self.workers.iter().all(Worker::is_finished)
-    }
-
-    /// A worker whose thread has ended while it should serve is a line in the log, once.
-    fn tell_ended_workers(&mut self) {
-        if self.state.service() == ServiceState::Stopping {
-            return;
-        }
-        for (index, worker) in self.workers.iter().enumerate() {
-            if worker.is_finished() && !std::mem::replace(&mut self.ended[index], true) {
-                let event =
-                    Event::new(EventKind::Worker, format!("worker {index} has ended; its sockets are not served"));
-                event.warning_if(true).log(self.state.generation());
-            }
-        }
     }
 
     /// Obeys a signal; true when everything is to end at once.

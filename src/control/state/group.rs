@@ -8,6 +8,15 @@ use crate::health::{EjectionPolicy, GroupCounts, Health, Pace, Thresholds, Track
 use crate::snapshot::{GroupInput, GroupView, compile_group};
 use std::sync::Arc;
 
+/// What the outside was told of failing open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// Only eligible targets are used.
+    Closed,
+    /// All enabled ones are.
+    Open,
+}
+
 #[derive(Debug)]
 pub(super) struct GroupState {
     pub(super) runtime: Arc<GroupRuntime>,
@@ -17,13 +26,12 @@ pub(super) struct GroupState {
     pub(super) view: Option<Arc<GroupView>>,
     /// Whether `view` is behind.
     pub(super) is_stale: bool,
-    /// Whether the outside was told that the group fails open.
-    pub(super) is_open_told: bool,
+    pub(super) told: Told,
 }
 
 impl GroupState {
     pub(super) fn new(runtime: Arc<GroupRuntime>, config: Arc<TargetGroup>) -> Self {
-        Self { runtime, config, targets: Vec::new(), view: None, is_stale: true, is_open_told: false }
+        Self { runtime, config, targets: Vec::new(), view: None, is_stale: true, told: Told::Closed }
     }
 
     /// The view of the group as it stands now.
@@ -47,10 +55,11 @@ impl GroupState {
         let is_open = self.view.as_ref().is_some_and(|view| view.placement.pool() == Pool::FailOpen);
         let is_known = self.targets.iter().any(|target| target.health() != Health::Initial);
         let name = &self.config.name;
-        if is_open == self.is_open_told || (is_open && !is_known) {
+        let told = if is_open { Told::Open } else { Told::Closed };
+        if told == self.told || (is_open && !is_known) {
             return None;
         }
-        self.is_open_told = is_open;
+        self.told = told;
         let message = if is_open {
             "too few targets are eligible: all enabled ones are used"
         } else {

@@ -95,7 +95,7 @@ impl State {
         let answer = match input {
             Input::Reload { config, addresses, keep_changes } => self.reload(config, addresses, keep_changes, now)?,
             Input::ChangeTarget { group, target, change } => self.change_target(&group, &target, change, now)?,
-            Input::ProbeEnded(report) => self.probe_ended(report, now, random),
+            Input::ProbeEnded(report) => self.probe_ended(&report, now, random),
             Input::Observed(observation) => self.observed(observation, now, random),
             Input::Adopted(generation) => self.adopted(generation),
             Input::Shutdown => self.begin_shutdown(now),

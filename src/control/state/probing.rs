@@ -52,7 +52,7 @@ impl State {
         }
     }
 
-    pub(super) fn probe_ended(&mut self, report: ProbeReport, now: Instant, random: &mut fastrand::Rng) -> Answer {
+    pub(super) fn probe_ended(&mut self, report: &ProbeReport, now: Instant, random: &mut fastrand::Rng) -> Answer {
         let Some(&(group_index, index)) = self.places.get(&report.target_uid) else { return Answer::default() };
         let group = &mut self.groups[group_index];
         let (Some(pace), Some(check)) = (group.pace(), &group.config.health_check) else { return Answer::default() };

@@ -29,8 +29,15 @@ impl Engine {
                     if let Some(index) = self.doors.position(socket) {
                         self.doors.renew(index, listener, address);
                         kept[index] = true;
-                    } else if let Err(error) = self.doors.open(&self.tools.registry, listener, address, socket) {
-                        opened = Err(error);
+                        continue;
+                    }
+                    match self.doors.open(&self.tools.registry, listener, address, socket) {
+                        // It may have the place of a door that went before.
+                        Ok(index) => {
+                            kept.resize(kept.len().max(index + 1), false);
+                            kept[index] = true;
+                        }
+                        Err(error) => opened = Err(error),
                     }
                 }
             }

@@ -101,14 +101,14 @@ impl Doors {
         }
     }
 
-    /// Opens a door.
+    /// Opens a door; tells its place.
     pub(super) fn open(
         &mut self,
         registry: &Registry,
         listener: &Arc<ListenerView>,
         address: &Arc<ListeningAddress>,
         socket: &Arc<OwnedFd>,
-    ) -> io::Result<()> {
+    ) -> io::Result<usize> {
         let index = self.doors.iter().position(Option::is_none).unwrap_or(self.doors.len());
         registry.register(&mut SourceFd(&socket.as_raw_fd()), door_token(index), Interest::READABLE)?;
         // Connections that were queued before this worker knew the socket are announced by the registration.
@@ -118,7 +118,7 @@ impl Doors {
             Some(place) => *place = door,
             None => self.doors.push(door),
         }
-        Ok(())
+        Ok(index)
     }
 
     /// Closes a door, once its queue is empty.
@@ -126,6 +126,9 @@ impl Doors {
         if let Some(door) = self.doors.get_mut(index).and_then(Option::take) {
             // The socket may outlive the door in a snapshot, so it must be taken out explicitly.
             let _gone_already = registry.deregister(&mut SourceFd(&door.socket.as_raw_fd()));
+            // Nor may it go on queueing connections that nobody will accept, for as long as a session or a snapshot
+            // keeps its descriptor.
+            let _not_listening = sys::stop_listening(door.socket.as_fd());
         }
     }
 
