@@ -9,7 +9,6 @@ use std::path::Path;
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
-    pub(crate) head: String,
     pub(crate) body: String,
 }
 
@@ -45,7 +44,7 @@ fn decode(answer: &[u8]) -> Option<Reply> {
     let status = head.split(' ').nth(1)?.parse().ok()?;
     let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
     let body = if chunked { unchunk(&answer[split + 4..])? } else { answer[split + 4..].to_vec() };
-    Some(Reply { status, head, body: String::from_utf8_lossy(&body).into_owned() })
+    Some(Reply { status, body: String::from_utf8_lossy(&body).into_owned() })
 }
 
 fn unchunk(mut rest: &[u8]) -> Option<Vec<u8>> {
