@@ -145,6 +145,17 @@ impl Placement {
         matches!(self.pool, Pool::Primaries | Pool::Backups)
     }
 
+    /// Whether both placements look into the same Maglev tables: nothing was rebuilt between them.
+    #[must_use]
+    pub fn shares_tables_with(&self, other: &Self) -> bool {
+        let same = |a: &Option<Ranked>, b: &Option<Ranked>| match (a, b) {
+            (Some(a), Some(b)) => Arc::ptr_eq(&a.table, &b.table),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        same(&self.primaries, &other.primaries) && same(&self.backups, &other.backups)
+    }
+
     /// How many members are eligible, backups too.
     #[must_use]
     pub fn eligible_count(&self) -> usize {

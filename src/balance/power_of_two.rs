@@ -25,7 +25,7 @@ impl Placement {
     fn draw_open(&self, tried: &[u16], except: Option<u16>, random: &mut fastrand::Rng) -> Option<u16> {
         let fits = |member: &u16| Some(*member) != except && self.is_open(*member, tried);
         let pool = &self.usable;
-        if pool.is_empty() {
+        if pool.len() <= usize::from(except.is_some()) {
             return None;
         }
         for _ in 0..DRAWS {

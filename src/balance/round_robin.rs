@@ -17,7 +17,8 @@ pub(super) struct Turn {
     weight: u16,
     /// Decides between turns that are due together: the place in the pool, turned by the cursor's random start.
     order: u16,
-    member: u16,
+    /// The place in the pool: unlike the member's index, it stays while the pool is the same.
+    place: u16,
 }
 
 impl Turn {
@@ -83,11 +84,11 @@ impl Placement {
         let now = random.u32(..);
         let places = self.usable.len();
         let mut turns = std::mem::take(&mut cursor.turns).into_vec();
-        turns.extend(self.usable.iter().enumerate().map(|(place, member)| {
+        turns.extend((0_u16..).zip(&self.usable).map(|(place, member)| {
             let weight = self.members[usize::from(*member)].weight;
             let gone = (u64::from(now) * u64::from(weight)) >> 32;
-            let order = u16::try_from((place + cursor.position) % places).unwrap_or(u16::MAX);
-            Turn { count: gone + 1, weight, order, member: *member }
+            let order = u16::try_from((usize::from(place) + cursor.position) % places).unwrap_or(u16::MAX);
+            Turn { count: gone + 1, weight, order, place }
         }));
         cursor.passed.reserve(turns.len());
         cursor.turns = BinaryHeap::from(turns);
@@ -110,19 +111,20 @@ impl Placement {
         let mut picked = None;
         while let Some(mut first) = cursor.turns.peek_mut() {
             let turn = *first;
-            if self.is_open(turn.member, tried)
-                && let Some(lease) = self.lease(turn.member)
+            let member = self.usable[usize::from(turn.place)];
+            if self.is_open(member, tried)
+                && let Some(lease) = self.lease(member)
             {
                 *first = Turn { count: turn.count + 1, ..turn };
-                picked = Some((turn, lease));
+                picked = Some((turn, member, lease));
                 break;
             }
             cursor.passed.push(PeekMut::pop(first));
         }
-        let now = picked.as_ref().map(|(turn, _)| (turn.count, turn.weight));
+        let now = picked.as_ref().map(|(turn, ..)| (turn.count, turn.weight));
         for turn in cursor.passed.drain(..) {
             cursor.turns.push(now.map_or(turn, |(count, weight)| turn.first_after(count, weight)));
         }
-        picked.map(|(turn, lease)| (turn.member, lease))
+        picked.map(|(_, member, lease)| (member, lease))
     }
 }

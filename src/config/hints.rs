@@ -136,6 +136,12 @@ const OTHERS: &[(&str, &[&str])] = &[
     ("strategy", &["balance"]),
     ("scheduler", &["balance"]),
     ("method", &["balance"]),
+    ("least_conn", &["balance"]),
+    ("leastconn", &["balance"]),
+    ("ip_hash", &["balance"]),
+    ("roundrobin", &["balance"]),
+    ("random", &["balance"]),
+    ("maglev", &["balance"]),
     ("hash", &["hash_key"]),
     ("hash_type", &["balance"]),
     ("hash_policy", &["hash_key"]),
@@ -272,8 +278,8 @@ const OTHER_VALUES: &[(&str, &[&str])] = &[
     ("rst", &["reset"]),
 ];
 
-/// A way out for a key that `section` does not have.
-pub(super) fn key(section: &Section, written: &str) -> Option<Hint> {
+/// A way out for a key that `section`, here the table `path`, does not have.
+pub(super) fn key(section: &Section, path: &str, written: &str) -> Option<Hint> {
     let word = normal(written);
     if let Some(own) = section.keys.iter().find(|key| key.name == word) {
         return Some(Hint::Nearest(own.name.to_owned()));
@@ -285,12 +291,12 @@ pub(super) fn key(section: &Section, written: &str) -> Option<Hint> {
         if let Some(near) = nearest(section.keys.iter().map(|key| key.name), &word) {
             return Some(Hint::Nearest(near.to_owned()));
         }
-        return Some(Hint::Text(elsewhere(section, last(ours[0])).unwrap_or_else(|| format!("`{}`", ours[0]))));
+        return Some(Hint::Text(elsewhere(section, path, last(ours[0])).unwrap_or_else(|| format!("`{}`", ours[0]))));
     }
     if let Some(near) = nearest(section.keys.iter().map(|key| key.name), &word) {
         return Some(Hint::Nearest(near.to_owned()));
     }
-    elsewhere(section, &word).map(Hint::Text)
+    elsewhere(section, path, &word).map(Hint::Text)
 }
 
 /// A way out for a word that is not one of `words`.
@@ -327,13 +333,16 @@ fn last(path: &str) -> &str {
 }
 
 /// The table that has this key, where it is another one.
-fn elsewhere(section: &Section, name: &str) -> Option<String> {
+fn elsewhere(section: &Section, path: &str, name: &str) -> Option<String> {
     // Tables inside this one first, then any.
     let inside = |other: &&&Section| other.path.starts_with(section.path) && other.path != section.path;
     let has = |other: &&&Section| other.key(name).is_some() && other.path != section.path;
     let found = SECTIONS.iter().filter(inside).find(has).or_else(|| SECTIONS.iter().find(has))?;
-    let place =
-        if found.path.is_empty() { "a table of the file".to_owned() } else { format!("a key of [{}]", found.path) };
+    let place = match found.path.strip_prefix(section.path) {
+        _ if found.path.is_empty() => "a table of the file".to_owned(),
+        Some(below) if !path.is_empty() => format!("a key of [{path}{below}]"),
+        _ => format!("a key of [{}]", found.path),
+    };
     Some(format!("`{name}` is {place}"))
 }
 

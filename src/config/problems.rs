@@ -89,6 +89,11 @@ impl Problems {
         }
     }
 
+    /// Whether the file is refused already.
+    pub(super) fn any_error(&self) -> bool {
+        self.list.borrow().iter().any(|problem| problem.severity == Severity::Error)
+    }
+
     /// All of them, in file order.
     pub(super) fn into_diagnostics(self, file: &str, text: &str) -> Vec<Diagnostic> {
         let index = LineIndex::new(text);

@@ -55,5 +55,7 @@ fn window(diagnostic: &Diagnostic, text: &str) -> std::ops::Range<usize> {
     let end = floor(text, spans().map(|span| span.end).max().unwrap_or(0)).max(start);
     let line_start = text[..start].rfind('\n').map_or(0, |feed| feed + 1);
     let line_end = text[end..].find('\n').map_or(text.len(), |feed| end + feed);
+    // A carriage return before the line feed belongs to the line's end.
+    let line_end = if line_end > end && text[..line_end].ends_with('\r') { line_end - 1 } else { line_end };
     line_start..line_end
 }

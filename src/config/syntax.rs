@@ -6,7 +6,7 @@
 #![allow(clippy::wildcard_enum_match_arm, reason = "whatever is not of the expected type is one case")]
 
 use super::diagnostic::{Span, floor};
-use super::problems::{Problem, Problems};
+use super::problems::{MAX_DIAGNOSTICS, Problem, Problems};
 use super::tree::{Entry, Node, Table, Value};
 use toml::de::{DeTable, DeValue, Error};
 
@@ -23,9 +23,11 @@ pub(super) fn read(text: &str, problems: &mut Problems) -> Table {
         None => convert(document.get_ref(), &|span| span),
         Some(mended) => {
             let (document, second) = DeTable::parse_recoverable(&mended.text);
-            errors.retain(|error| error.message != DUPLICATE);
-            let second = second.iter().map(SyntaxError::from).filter(|error| error.message == DUPLICATE);
+            // The first reading ended early, so part of what is wrong with values shows in the second one only.
+            let second = second.iter().map(SyntaxError::from).filter(|error| !error.loses_place());
             errors.extend(second.map(|error| SyntaxError { span: mended.original(error.span), ..error }));
+            errors.sort_by(|a, b| (a.span.start, a.span.end, &a.message).cmp(&(b.span.start, b.span.end, &b.message)));
+            errors.dedup_by(|a, b| a.span == b.span && a.message == b.message);
             convert(document.get_ref(), &|span| mended.original(span))
         }
     };
@@ -35,6 +37,13 @@ pub(super) fn read(text: &str, problems: &mut Problems) -> Table {
 struct SyntaxError {
     span: Span,
     message: String,
+}
+
+impl SyntaxError {
+    /// Whether the parser does not read on after it.
+    fn loses_place(&self) -> bool {
+        [NO_VALUE, NO_KEY, UNCLOSED_HEADER].iter().any(|message| self.message.starts_with(message))
+    }
 }
 
 impl From<&Error> for SyntaxError {
@@ -52,8 +61,7 @@ struct Mended {
 
 impl Mended {
     fn new(text: &str, errors: &[SyntaxError]) -> Option<Self> {
-        let losing = |e: &&SyntaxError| [NO_VALUE, NO_KEY, UNCLOSED_HEADER].iter().any(|m| e.message.starts_with(m));
-        let mut places: Vec<&SyntaxError> = errors.iter().filter(losing).collect();
+        let mut places: Vec<&SyntaxError> = errors.iter().filter(|error| error.loses_place()).collect();
         if places.is_empty() {
             return None;
         }
@@ -124,7 +132,13 @@ fn report(text: &str, mut root: Table, mut errors: Vec<SyntaxError>, problems: &
     errors.sort_by_key(|error| (error.span.start, error.span.end));
     let mut last_line = usize::MAX;
     let mut swallowed_until = 0;
-    for error in errors {
+    for (seen, error) in errors.into_iter().enumerate() {
+        if seen >= MAX_DIAGNOSTICS {
+            // Only counted from here on: looking up the place of each would be quadratic.
+            problems.lossy = true;
+            problems.add(Problem::error("syntax", &error.span, error.message));
+            continue;
+        }
         let line = line_around(text, floor(text, error.span.start));
         if error.message == DUPLICATE {
             problems.add(duplicate(text, &root, &error.span));
@@ -138,6 +152,7 @@ fn report(text: &str, mut root: Table, mut errors: Vec<SyntaxError>, problems: &
             Fell::Unclosed(span) if span.end >= text.trim_end().len() && !closes(text, &span) => {
                 problems.lossy = true;
                 swallowed_until = usize::MAX;
+                swallow(&mut root, &span);
                 let open = span.start..span.start + 1;
                 let what = if text[span.start..].starts_with('[') { "array" } else { "table" };
                 problems.add(Problem::error("syntax", &open, format!("this {what} is never closed")));
@@ -191,6 +206,17 @@ fn break_node(node: &mut Node, at: &Span) -> Fell {
     if inside && at.start > node.span.start { Fell::Unclosed(node.span.clone()) } else { fell }
 }
 
+/// Marks the value at `span` as broken: what an unclosed bracket swallowed was not meant to be in it.
+fn swallow(table: &mut Table, span: &Span) {
+    for entry in &mut table.entries {
+        if entry.node.span == *span {
+            entry.node.value = Value::Broken;
+        } else if let Value::Table(inner) = &mut entry.node.value {
+            swallow(inner, span);
+        }
+    }
+}
+
 fn closes(text: &str, span: &Span) -> bool {
     let inner = &text[floor(text, span.start)..floor(text, span.end)];
     let count = |c: char| inner.matches(c).count();
@@ -227,6 +253,12 @@ fn plain(message: &str) -> String {
     if message.starts_with(NO_VALUE) || message.starts_with(NO_KEY) {
         return "expected `key = value` or a `[table]` here".to_owned();
     }
+    if message.starts_with(UNCLOSED_HEADER) {
+        return "this table header is not closed: expected `]`".to_owned();
+    }
+    if message.ends_with("string, expected `\"`") || message.ends_with("string, expected `'`") {
+        return "this string is never closed".to_owned();
+    }
     format!("TOML syntax: {message}")
 }
 
@@ -236,9 +268,14 @@ fn duplicate(text: &str, root: &Table, span: &Span) -> Problem {
     if header.starts_with('[') {
         let start = line.start + text[line.clone()].find('[').unwrap_or(0);
         let shown = start..start + text[start..line.end].split('#').next().unwrap_or_default().trim_end().len();
-        let problem = Problem::error("duplicate_key", &shown, format!("{header} is defined twice"));
-        return match earlier_header(text, &header, line.start) {
-            Some(first) => problem.related(&first, "first defined here"),
+        if let Some(first) = earlier_header(text, &header, line.start) {
+            let problem = Problem::error("duplicate_key", &shown, format!("{header} is defined twice"));
+            return problem.related(&first, "first defined here");
+        }
+        let name = header.trim_matches(['[', ']']).rsplit('.').next().unwrap_or_default();
+        let problem = Problem::error("duplicate_key", &shown, format!("`{name}` is set already, in another way"));
+        return match earlier_key(root, name.trim_matches(['"', '\'']), line.start) {
+            Some(first) => problem.related(&first, "first set here"),
             None => problem,
         };
     }

@@ -117,6 +117,9 @@ fn split_host(text: &str) -> Option<(&str, Option<&str>)> {
 pub(super) fn bind(text: &str) -> Result<Bind, String> {
     let (host, rest) = split_host(text).ok_or("this is not an address and a port such as \"0.0.0.0:80\"")?;
     let Some(rest) = rest else {
+        if port(host).is_some_and(|port| port > 0) {
+            return Err(format!("an address is missing: write \"0.0.0.0:{host}\" or \"[::]:{host}\""));
+        }
         return Err("a port is missing: write \"0.0.0.0:80\" or \"[::]:80\"".to_owned());
     };
     if host.is_empty() || host == "*" {

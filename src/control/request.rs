@@ -80,6 +80,15 @@ pub struct ControlLink {
 }
 
 impl ControlLink {
+    /// A link over these channels.
+    #[must_use]
+    pub fn new(
+        requests: mpsc::Sender<(Request, oneshot::Sender<Result<Changed, Refusal>>)>,
+        view: watch::Receiver<Arc<ControlView>>,
+    ) -> Self {
+        Self { requests, view }
+    }
+
     /// Asks, and waits for the answer.
     ///
     /// # Errors

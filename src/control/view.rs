@@ -1,5 +1,6 @@
 //! What control shows: an immutable picture of its state, made anew with every change.
 
+use crate::balance::TargetRuntime;
 use crate::config::{self, Config};
 use crate::model::{Name, TargetId};
 use crate::snapshot::{ListenerRuntime, Snapshot};
@@ -117,6 +118,8 @@ pub struct ControlView {
     pub groups: Vec<GroupDetail>,
     /// Every listener ever served, removed ones too: counters never go back.
     pub listeners: Vec<Arc<ListenerRuntime>>,
+    /// Targets that are no longer configured, sessions or not: counters never go back.
+    pub retired_targets: Vec<Arc<TargetRuntime>>,
     /// What the process is doing.
     pub state: ServiceState,
     /// `Ok` when `/readyz` is 200, else why not.

@@ -6,7 +6,9 @@
 mod bounded_gauge;
 mod counters;
 mod histogram;
+mod latency;
 
 pub use bounded_gauge::{BoundedGauge, Permit};
 pub use counters::{Counter, GroupCounters, ListenerCounters, PerWorker, TargetCounters, WorkerCounters};
 pub use histogram::{BUCKET_BOUNDS_SECONDS, Histogram, HistogramTotals};
+pub use latency::Latency;

@@ -38,6 +38,16 @@ impl EventFd {
     }
 }
 
+impl EventFd {
+    /// The same bell under another descriptor.
+    ///
+    /// # Errors
+    /// EMFILE, ENFILE.
+    pub(super) fn duplicate(&self) -> io::Result<Self> {
+        self.0.try_clone().map(Self)
+    }
+}
+
 impl AsFd for EventFd {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()

@@ -4,20 +4,29 @@
 #![allow(unsafe_code, reason = "the one place for it; each block says why it is sound")]
 
 mod affinity;
+mod async_bell;
 mod bytes;
+mod congestion_control;
 mod errno;
 mod event_fd;
 mod limits;
+mod load_alarm;
+mod load_discard;
 mod pipe;
 mod socket;
 mod splice;
 mod tcp;
+mod wait;
 
 pub use affinity::{allowed_cpus, pin_to_cpu};
+pub use async_bell::AsyncBell;
 pub use bytes::{receive, send};
+pub use congestion_control::default_congestion_control;
 pub use errno::{connect_failure, is_exhaustion, is_peer_silence};
 pub use event_fd::EventFd;
 pub use limits::{descriptor_limit, raise_descriptor_limit};
+pub use load_alarm::Alarm;
+pub use load_discard::discard;
 pub use pipe::{Pipe, pipe};
 pub use socket::{
     ConnectOptions, Keepalive, ListenOptions, accept, bind_exclusively, configure_listener, connect, listen,
@@ -25,3 +34,4 @@ pub use socket::{
 };
 pub use splice::splice;
 pub use tcp::{TcpInfo, close_with_reset, shutdown_write, tcp_info, unacknowledged_bytes};
+pub use wait::wait_readable;

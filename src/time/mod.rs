@@ -1,5 +1,6 @@
 //! The clock (the only one), the timer wheel and back-off.
 
+pub mod backoff;
 pub mod clock;
 mod wheel;
 

@@ -6,7 +6,7 @@ mod value;
 
 use super::diagnostic::Hint;
 use super::hints;
-use super::keys::{Key, Kind, LISTENER, Later, ROOT, Scope, Section};
+use super::keys::{CLIENT_LIMIT, Key, Kind, LISTENER, Later, ROOT, Scope, Section};
 use super::problems::{Problem, Problems};
 use super::tree::{Entry, Node, Table, Value};
 use super::values;
@@ -14,7 +14,7 @@ use crate::model::Protocol;
 
 /// Checks the whole file.
 pub(super) fn check(root: &Table, problems: &Problems) {
-    Check { problems, protocol: None }.entries(&ROOT, root, "");
+    Check { problems, protocol: None, limits: false }.entries(&ROOT, root, "");
 }
 
 /// `protocol` is that of the listener that is being looked at.
@@ -22,6 +22,8 @@ pub(super) fn check(root: &Table, problems: &Problems) {
 struct Check<'p> {
     problems: &'p Problems,
     protocol: Option<Protocol>,
+    /// Inside `client_limit`, whose keys have names that occur elsewhere too.
+    limits: bool,
 }
 
 impl Check<'_> {
@@ -39,7 +41,11 @@ impl Check<'_> {
         let Value::Table(table) = &node.value else {
             return self.wrong_type(node, "a table", None);
         };
-        let check = Self { protocol: self.protocol_of(section, table), ..self };
+        let check = Self {
+            protocol: self.protocol_of(section, table),
+            limits: std::ptr::eq(section, &raw const CLIENT_LIMIT),
+            ..self
+        };
         check.entries(section, table, path);
         for key in section.keys.iter().filter(|key| key.required && table.get(key.name).is_none()) {
             let message = format!("{} has no `{}`", in_brackets(path), key.name);
@@ -87,6 +93,9 @@ impl Check<'_> {
             Kind::Targets(section) => self.array(node, "an array of addresses or tables", |element| {
                 match (&element.value, section.key("address")) {
                     (Value::Text(_), Some(address)) => self.scalar(address, element),
+                    (Value::Integer(_) | Value::Float | Value::Flag(_) | Value::Array(_), _) => {
+                        self.wrong_type(element, "an address such as \"10.0.0.1:80\", or a table", None);
+                    }
                     _ => self.table(section, element, &below()),
                 }
             }),
@@ -145,6 +154,7 @@ impl Check<'_> {
         let what = match key.later {
             Later::Nothing => return,
             Later::AllButDefault if value::is_default(key, node) => return,
+            Later::AllButDefault if self.limits => format!("`client_limit.{}`", key.name),
             Later::AllButDefault => format!("`{}`", key.name),
             Later::Words(words) => match node.text() {
                 Some(word) if words.contains(&word) => format!("`{} = \"{word}\"`", key.name),
@@ -174,7 +184,7 @@ fn unknown_key(section: &'static Section, entry: &Entry, path: &str) -> Problem 
     } else {
         format!("`{key}` is not a key of {}", in_brackets(path))
     };
-    Problem::error("unknown_key", &entry.key_span, message).hint(hints::key(section, &entry.key))
+    Problem::error("unknown_key", &entry.key_span, message).hint(hints::key(section, path, &entry.key))
 }
 
 fn example(key: &Key) -> String {

@@ -100,7 +100,7 @@ pub(in crate::config) static CONNECT: Section = Section {
     path: "target_groups.NAME.connect",
     keys: &[
         Key::new("timeout", POSITIVE, "\"2s\"", "One attempt."),
-        Key::new("attempts", integer(1, 100), "3", "Distinct targets that are tried."),
+        Key::new("attempts", integer(1, 8), "3", "Distinct targets that are tried."),
         Key::new("deadline", POSITIVE, "\"5s\"", "All attempts together."),
         Key::new("retry_budget", Kind::Percent, "\"20%\"", "Retries, of connects in flight, never under 3."),
     ],

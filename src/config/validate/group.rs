@@ -1,8 +1,9 @@
 //! Checks of one target group.
 
 use crate::config::build::{Draft, DraftGroup};
+use crate::config::keys::HEALTH_CHECK;
 use crate::config::problems::{Problem, Problems};
-use crate::config::tree::{Table, Value};
+use crate::config::tree::Table;
 use crate::config::types::Balance;
 use crate::config::values::duration_text;
 use crate::model::Protocol;
@@ -13,7 +14,7 @@ const SLOTS_PER_TARGET: usize = 100;
 
 pub(super) fn check(draft: &DraftGroup<'_>, file: &Draft<'_>, problems: &Problems) {
     ids(draft, problems);
-    members(draft, problems);
+    slots(draft, problems);
     protocols(draft, file, problems);
     if let Some((table, node)) = draft.table.table("health_check").zip(draft.table.get("health_check")) {
         health_check(draft, table, &node.span, problems);
@@ -41,16 +42,7 @@ fn ids(draft: &DraftGroup<'_>, problems: &Problems) {
     }
 }
 
-fn members(draft: &DraftGroup<'_>, problems: &Problems) {
-    let name = &draft.group.name;
-    if draft.written == 0 {
-        let whole = matches!(draft.table.get("targets").map(|node| &node.value), None | Some(Value::Array(_)));
-        if whole && draft.table.get("discovery").is_none() {
-            let message = format!("the target group `{name}` is empty: its clients are refused");
-            problems.add_absent(Problem::warning("empty_target_group", &draft.header, message));
-        }
-        return;
-    }
+fn slots(draft: &DraftGroup<'_>, problems: &Problems) {
     let size = usize::try_from(draft.group.table_size).unwrap_or(usize::MAX);
     if draft.group.balance == Balance::Maglev && size < SLOTS_PER_TARGET * draft.written {
         let span = draft.table.get("table_size").map_or(&draft.header, |node| &node.span);
@@ -104,7 +96,10 @@ fn health_check(draft: &DraftGroup<'_>, table: &Table, header: &std::ops::Range<
     } else {
         (&["path", "host", "expect_status"][..], "is for http probes")
     };
-    for entry in foreign.iter().filter_map(|key| table.entry(key)) {
+    let plain = |key: &&&str| {
+        table.text(key).is_some_and(|text| HEALTH_CHECK.key(key).is_some_and(|k| k.default.trim_matches('"') == text))
+    };
+    for entry in foreign.iter().filter(|key| !plain(key)).filter_map(|key| table.entry(key)) {
         let message = format!("`{}` {why}, so it has no effect", entry.key);
         let problem = Problem::warning("ineffective", &entry.key_span, message);
         problems.add(if http { problem } else { problem.text_hint("protocol = \"http\"") });

@@ -2,10 +2,12 @@
 
 use super::session::{Session, Stage};
 use super::tools::Tools;
+use crate::balance::TargetRuntime;
 use crate::engine::{SessionRecord, TcpFigures};
 use crate::model::{CloseReason, ClosedBy, Protocol};
 use crate::sys;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 
 /// How a session ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +44,7 @@ impl Session {
         self.group.sessions.release();
         tools.process.sessions.release();
         if tools.snapshot.records_wanted {
-            let record = self.record(end, duration);
+            let record = self.record(end, duration, tools);
             tools.record(record);
         }
         let Self { client, target, lease, .. } = self;
@@ -55,14 +57,14 @@ impl Session {
         }
     }
 
-    fn record(&self, end: End, duration: std::time::Duration) -> SessionRecord {
+    fn record(&self, end: End, duration: std::time::Duration, tools: &Tools) -> SessionRecord {
         SessionRecord {
             protocol: Protocol::Tcp,
             listener: self.listener.runtime.clone(),
             client_addr: self.key.client_addr,
             listen_addr: self.key.listen_addr,
             group: self.group.clone(),
-            target: self.lease.as_ref().map(|lease| lease.target().clone()),
+            target: self.last_target(tools),
             target_addr: self.target_addr,
             source_addr: self.source_addr,
             duration,
@@ -76,6 +78,18 @@ impl Session {
             client_tcp: figures(&self.client),
             target_tcp: self.target.as_ref().and_then(figures),
         }
+    }
+}
+
+impl Session {
+    /// The target that serves it, or was tried last, unless that one was removed meanwhile.
+    fn last_target(&self, tools: &Tools) -> Option<Arc<TargetRuntime>> {
+        if let Some(lease) = &self.lease {
+            return Some(Arc::clone(lease.target()));
+        }
+        let (_index, view) = tools.group_view(&self.group)?;
+        let mut members = view.placement.members().iter();
+        members.find(|member| member.runtime.uid == self.target_uid).map(|member| Arc::clone(&member.runtime))
     }
 }
 

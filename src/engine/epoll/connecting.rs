@@ -51,6 +51,7 @@ impl Session {
             attempts.tried[known] = lease.target().uid;
             attempts.tried_len += 1;
         }
+        self.target_uid = lease.target().uid;
         attempts.next_at = attempts.deadline.min(tools.now + view.config.connect.timeout);
         self.attempts = self.attempts.saturating_add(1);
         let target_addr = view.targets[usize::from(member)].at(self.key.listen_addr.port());

@@ -194,7 +194,8 @@ fn note_readiness(ready: &mut super::session::Readiness, event: &Event) {
     ready.readable |= event.is_readable() || event.is_read_closed();
     ready.writable |= event.is_writable();
     ready.read_closed |= event.is_read_closed();
-    ready.failed |= event.is_error() || event.is_write_closed();
+    // EPOLLHUP alone is FIN both ways, no failure.
+    ready.failed |= event.is_error();
 }
 
 fn nanos_between(earlier: Instant, later: Instant) -> u64 {

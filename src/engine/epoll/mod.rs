@@ -8,6 +8,7 @@ mod closing;
 mod connecting;
 mod doors;
 mod event_loop;
+mod moving;
 mod pools;
 mod relaying;
 mod serving;

@@ -77,6 +77,7 @@ impl Engine {
             group: Arc::clone(&lease.target().group),
             client,
             target: None,
+            target_uid: lease.target().uid,
             lease: Some(lease),
             key,
             target_addr: None,

@@ -25,6 +25,8 @@ pub(super) struct Session {
     pub(super) target: Option<OwnedFd>,
     pub(super) lease: Option<Lease>,
     pub(super) key: FlowKey,
+    /// `TargetRuntime::uid` of the target that serves it, or was tried last.
+    pub(super) target_uid: u32,
     pub(super) target_addr: Option<SocketAddr>,
     pub(super) source_addr: Option<SocketAddr>,
     pub(super) stage: Stage,
@@ -51,7 +53,7 @@ pub(super) struct Session {
 pub(super) struct Readiness {
     pub(super) readable: bool,
     pub(super) writable: bool,
-    /// The event that is being served told of an error or hang-up.
+    /// The event that is being served told of an error (EPOLLERR).
     pub(super) failed: bool,
     /// FIN or worse was announced: a short read does not mean that the queue is empty.
     pub(super) read_closed: bool,
