@@ -7,7 +7,8 @@ use std::os::unix::net::UnixListener;
 
 fn text(targets: &[Target]) -> String {
     format!(
-        "[listeners.web]\nbind = \"127.0.0.1:0\"\ntarget_group = \"web\"\n[target_groups.web]\nbalance = \"maglev\"\ntargets = [{}]\n",
+        "[listeners.web]\nbind = \"127.0.0.1:0\"\ntarget_group = \"web\"\n[target_groups.web]\n\
+         balance = \"maglev\"\ntargets = [{}]\n",
         list(targets)
     )
 }
@@ -42,27 +43,31 @@ fn bodies_have_their_documented_shape() {
     let targets = [Target::named("a"), Target::named("b")];
     let forebay = Forebay::start(&text(&targets));
     let held = ask(forebay.addr("web"));
-    let target = json!({"id":"","address":"","weight":1,"backup":false,"state":"","health":"","ejected_until":null,"eligible":true,
+    let target = json!({"id":"","address":"","weight":1,"backup":false,"state":"","health":"","ejected_until":null,
+        "eligible":true,
         "reason":"","active":3,"opened":10,"connect_failures":0,"origin":""});
     let group = json!({"name":"web","balance":"maglev","fail_open":false,"eligible":1,"targets":[target]});
     let shapes = [
         (
             "/v1/status",
-            json!({"version":"","pid":1,"state":"","ready":true,"engine":"","engine_reason":"","workers":2,"generation":7,
+            json!({"version":"","pid":1,"state":"","ready":true,"engine":"","engine_reason":"","workers":2,
+            "generation":7,
             "uptime_seconds":1.5,"config_file":"","differs_from_file":false,"pending_restart":[],
             "last_reload":null,"limits":{"max_connections":1,"max_flows":1},"sessions":3,"flows":0}),
         ),
         (
             "/v1/listeners",
             json!({"generation":7,"listeners":[{"name":"","protocol":"","addresses":[""],"state":"",
-            "forward":[{"target_group":"","weight":1}],"active":3,"opened":10,"closed":7,"refused":0,"bytes_to_target":0,"bytes_to_client":0}]}),
+            "forward":[{"target_group":"","weight":1}],"active":3,"opened":10,"closed":7,"refused":0,
+            "bytes_to_target":0,"bytes_to_client":0}]}),
         ),
         ("/v1/target_groups", json!({"generation":7,"target_groups":[group]})),
         ("/v1/target_groups/web", group.clone()),
         (
             "/v1/explain?listener=web&client=192.0.2.7:1234",
             json!({"listener":"","client":"","verdict":"","refused":null,"rule":null,
-            "split_point":null,"target_group":"","balance":"","hash_key":"","slot":1,"probes":0,"target":"","address":"",
+            "split_point":null,"target_group":"","balance":"","hash_key":"","slot":1,"probes":0,"target":"",
+            "address":"",
             "deterministic":true,"candidates":[{"target":"","eligible":true,"reason":""}]}),
         ),
     ];
@@ -134,7 +139,8 @@ fn metrics_please_promtool_and_name_what_is_promised() {
     let targets = [Target::named("a")];
     let (dead, _held) = refused_addr();
     let more = format!(
-        "[listeners.dead]\nbind = \"127.0.0.1:0\"\ntarget_group = \"dead\"\n[target_groups.dead]\ntargets = [\"{dead}\"]\n\
+        "[listeners.dead]\nbind = \"127.0.0.1:0\"\ntarget_group = \"dead\"\n[target_groups.dead]\n\
+         targets = [\"{dead}\"]\n\
          [listeners.\"closed\"]\nbind = \"127.0.0.1:0\"\ntarget_group = \"web\"\ndeny = [\"127.0.0.0/8\"]\n\
          [target_groups.checked]\ntargets = [{}]\nhealth_check = {{ interval = \"200ms\", timeout = \"100ms\" }}\n\
          [listeners.checked]\nbind = \"127.0.0.1:0\"\ntarget_group = \"checked\"\n",

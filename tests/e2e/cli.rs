@@ -6,7 +6,8 @@ use std::process::Output;
 
 fn text(targets: &[Target]) -> String {
     format!(
-        "[listeners.web]\nbind = \"127.0.0.1:0\"\ntarget_group = \"web\"\n[target_groups.web]\nbalance = \"maglev\"\ntargets = [{}]\n",
+        "[listeners.web]\nbind = \"127.0.0.1:0\"\ntarget_group = \"web\"\n[target_groups.web]\n\
+         balance = \"maglev\"\ntargets = [{}]\n",
         list(targets)
     )
 }

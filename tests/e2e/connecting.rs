@@ -10,7 +10,8 @@ use std::time::Duration;
 fn config(targets: &str, connect: &str, more: &str) -> String {
     format!(
         "[runtime]\nworkers = 1\n[listeners.web]\nbind = \"127.0.0.1:0\"\ntarget_group = \"web\"\n[target_groups.web]\n\
-         targets = [{targets}]\nbalance = \"round_robin\"\n{more}\nconnect = {{ {connect} }}\noutlier = {{ consecutive_failures = 1000 }}\n"
+         targets = [{targets}]\nbalance = \"round_robin\"\n{more}\nconnect = {{ {connect} }}\n\
+         outlier = {{ consecutive_failures = 1000 }}\n"
     )
 }
 
@@ -119,7 +120,8 @@ fn retry_budget_bounds_a_storm() {
     drop(clients);
     let lines = forebay.access_log(60);
     let attempts: u64 = lines.iter().map(|line| line["attempts"].as_u64().unwrap()).sum();
-    // 60 first attempts; without a budget 120 more. With one, at most a fifth of those in flight, and never under three.
+    // 60 first attempts; without a budget 120 more. With one, at most a fifth of those in flight, and never under
+    // three.
     assert!((63..=100).contains(&attempts), "{attempts} attempts");
     assert_eq!(
         forebay.count("forebay_target_connect_failures_total", &[("reason", "timeout")]),

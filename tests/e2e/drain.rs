@@ -10,7 +10,8 @@ use std::time::Duration;
 
 fn config(targets: &str, more: &str) -> String {
     format!(
-        "[listeners.web]\nbind = \"127.0.0.1:0\"\ntarget_group = \"web\"\n[target_groups.web]\ntargets = [{targets}]\n{more}\n"
+        "[listeners.web]\nbind = \"127.0.0.1:0\"\ntarget_group = \"web\"\n[target_groups.web]\n\
+         targets = [{targets}]\n{more}\n"
     )
 }
 

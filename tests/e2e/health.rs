@@ -101,9 +101,11 @@ fn first_answer_decides_and_readiness_waits_for_it() {
     let health = Target::new(TargetKind::Http, "health");
     health.set_status(0);
     let forebay = Launch::new(&format!(
-        "[listeners.web]\nbind = \"127.0.0.1:0\"\ntarget_group = \"web\"\n[listeners.other]\nbind = \"127.0.0.1:0\"\ntarget_group = \"other\"\n\
+        "[listeners.web]\nbind = \"127.0.0.1:0\"\ntarget_group = \"web\"\n[listeners.other]\n\
+         bind = \"127.0.0.1:0\"\ntarget_group = \"other\"\n\
          [target_groups.web]\ntargets = [\"{}\"]\nfail_open_below = \"never\"\n\
-         health_check = {{ protocol = \"http\", port = {}, interval = \"3s\", timeout = \"3s\", healthy_threshold = 3 }}\n\
+         health_check = {{ protocol = \"http\", port = {}, interval \
+         = \"3s\", timeout = \"3s\", healthy_threshold = 3 }}\n\
          [target_groups.other]\ntargets = [\"{}\"]\n",
         slow.addr(),
         health.addr().port(),

@@ -196,7 +196,8 @@ fn power_of_two_evens_out_held_sessions() {
 fn weight_zero_draining_and_disabled_targets_get_nothing_new() {
     let targets = targets(4);
     let tables = format!(
-        "\"{}\", {{ address = \"{}\", weight = 0 }}, {{ address = \"{}\", state = \"draining\" }}, {{ address = \"{}\", state = \"disabled\" }}",
+        "\"{}\", {{ address = \"{}\", weight = 0 }}, {{ address \
+         = \"{}\", state = \"draining\" }}, {{ address = \"{}\", state = \"disabled\" }}",
         targets[0].addr(),
         targets[1].addr(),
         targets[2].addr(),
@@ -215,7 +216,8 @@ fn weight_zero_draining_and_disabled_targets_get_nothing_new() {
     assert_eq!(forebay.refused("web", "no_target"), 1);
 }
 
-const CHECKED: &str = "health_check = { protocol = \"http\", port = PORT, interval = \"200ms\", timeout = \"200ms\", fast_interval = \"50ms\" }";
+const CHECKED: &str = "health_check = { protocol = \"http\", \
+port = PORT, interval = \"200ms\", timeout = \"200ms\", fast_interval = \"50ms\" }";
 
 /// A target whose health is asked for elsewhere, so that it can be down and reachable at once.
 struct Checked {
@@ -300,7 +302,8 @@ fn fail_open_below_counts_the_share_of_eligible_targets() {
     let mut targets = targets(4);
     let check = "health_check = { interval = \"200ms\", timeout = \"200ms\", fast_interval = \"50ms\" }";
     let more = format!(
-        "balance = \"round_robin\"\nfail_open_below = \"50%\"\nconnect = {{ attempts = 1 }}\noutlier = {{ consecutive_failures = 1000 }}\n{check}"
+        "balance = \"round_robin\"\nfail_open_below = \"50%\"\nconnect = {{ attempts = 1 }}\n\
+         outlier = {{ consecutive_failures = 1000 }}\n{check}"
     );
     let forebay = Forebay::start(&config("workers = 1", &more, &list(&targets)));
     let addr = forebay.addr("web");

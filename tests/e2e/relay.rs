@@ -100,7 +100,7 @@ fn many_sessions_at_once_do_not_mix_their_bytes() {
         for (number, (client, far)) in pairs.iter().enumerate() {
             // Different lengths: bytes that reach a neighbour are at the wrong position there.
             scope.spawn(move || {
-                both_ways(client, far, 1_000_000 + number * 100_003, |position| 1 + (position * 7) % 90_001)
+                both_ways(client, far, 1_000_000 + number * 100_003, |position| 1 + (position * 7) % 90_001);
             });
         }
     });

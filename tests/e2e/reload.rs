@@ -5,7 +5,8 @@ use serde_json::json;
 
 fn config(targets: &str, more: &str) -> String {
     format!(
-        "[listeners.web]\nbind = \"127.0.0.1:0\"\ntarget_group = \"web\"\n{more}\n[target_groups.web]\ntargets = [{targets}]\n"
+        "[listeners.web]\nbind = \"127.0.0.1:0\"\ntarget_group = \"web\"\n{more}\n[target_groups.web]\n\
+         targets = [{targets}]\n"
     )
 }
 
@@ -80,7 +81,8 @@ fn reload_onto_a_taken_port_is_refused_and_binds_nothing() {
     let (before, addr) = (forebay.generation(), forebay.addr("web"));
     let bad = config(&list(&targets[1..]), "")
         + &format!(
-            "[listeners.early]\nbind = \"127.0.0.1:0\"\ntarget_group = \"web\"\n[listeners.taken]\nbind = \"{}\"\ntarget_group = \"web\"\n",
+            "[listeners.early]\nbind = \"127.0.0.1:0\"\ntarget_group = \"web\"\n[listeners.taken]\nbind = \"{}\"\n\
+             target_group = \"web\"\n",
             taken.local_addr().unwrap()
         );
     forebay.rewrite_config(&bad);

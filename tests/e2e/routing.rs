@@ -21,7 +21,8 @@ fn first_rule_that_matches_in_every_field_wins() {
     let special = first + 2;
     let other = private_loopback();
     let forebay = Forebay::start(&format!(
-        "[listeners.web]\nbind = [\"{ip}:{first}-{last}\", \"{other}:0\"]\nforward = [{{ target_group = \"plain\", weight = 1 }}]\nrules = [\n\
+        "[listeners.web]\nbind = [\"{ip}:{first}-{last}\", \"{other}:0\"]\n\
+         forward = [{{ target_group = \"plain\", weight = 1 }}]\nrules = [\n\
          {{ source = [\"127.0.2.16/28\"], destination_ports = [\"{special}\"], target_group = \"both\" }},\n\
          {{ source = [\"127.0.2.16/28\", \"127.0.2.200\"], target_group = \"source\" }},\n\
          {{ destination_ports = [\"{special}-{last}\"], target_group = \"port\" }},\n\
@@ -54,7 +55,8 @@ fn first_rule_that_matches_in_every_field_wins() {
 fn destination_of_a_wildcard_listener_is_the_address_reached() {
     let (plain, special) = (Target::named("plain"), Target::named("special"));
     let forebay = Forebay::start(&format!(
-        "[listeners.web]\nbind = \"0.0.0.0:0\"\ntarget_group = \"plain\"\nrules = [{{ destination = [\"127.0.3.1\"], target_group = \"special\" }}]\n{}{}",
+        "[listeners.web]\nbind = \"0.0.0.0:0\"\ntarget_group = \"plain\"\n\
+         rules = [{{ destination = [\"127.0.3.1\"], target_group = \"special\" }}]\n{}{}",
         group("plain", &plain),
         group("special", &special)
     ));
@@ -71,7 +73,8 @@ fn target_without_a_port_keeps_the_port_that_the_client_reached() {
         .map(|port| Target::at(TargetKind::Named, &port.to_string(), SocketAddr::new(far, port)))
         .collect();
     let forebay = Forebay::start(&format!(
-        "[listeners.game]\nbind = \"{near}:{first}-{}\"\ntarget_group = \"game\"\n[target_groups.game]\ntargets = [\"{far}\"]\n",
+        "[listeners.game]\nbind = \"{near}:{first}-{}\"\ntarget_group = \"game\"\n[target_groups.game]\n\
+         targets = [\"{far}\"]\n",
         first + 3
     ));
     assert_eq!(forebay.addrs("game").len(), 4);
@@ -85,7 +88,8 @@ fn target_without_a_port_keeps_the_port_that_the_client_reached() {
 
 fn split(blue: u32, green: u32, groups: &str) -> String {
     format!(
-        "[listeners.web]\nbind = \"127.0.0.1:0\"\nforward = [{{ target_group = \"blue\", weight = {blue} }}, {{ target_group = \"green\", weight = {green} }}]\n{groups}"
+        "[listeners.web]\nbind = \"127.0.0.1:0\"\nforward = [{{ \
+         target_group = \"blue\", weight = {blue} }}, {{ target_group = \"green\", weight = {green} }}]\n{groups}"
     )
 }
 
@@ -147,7 +151,8 @@ fn split_goes_to_the_other_side_when_one_has_no_target() {
 fn ipv6_clients_are_routed_by_ipv6_rules() {
     let (plain, special) = (Target::named_v6("plain"), Target::named_v6("special"));
     let forebay = Forebay::start(&format!(
-        "[listeners.web]\nbind = \"[::]:0\"\ntarget_group = \"plain\"\nrules = [{{ source = [\"::1/128\"], target_group = \"special\" }}]\n{}{}",
+        "[listeners.web]\nbind = \"[::]:0\"\ntarget_group = \"plain\"\n\
+         rules = [{{ source = [\"::1/128\"], target_group = \"special\" }}]\n{}{}",
         group("plain", &plain),
         group("special", &special)
     ));

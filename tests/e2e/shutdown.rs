@@ -6,7 +6,8 @@ use std::time::Duration;
 
 fn start(target: &Target, runtime: &str) -> Forebay {
     Forebay::start(&format!(
-        "[runtime]\n{runtime}\n[listeners.web]\nbind = \"127.0.0.1:0\"\ntarget_group = \"web\"\n[target_groups.web]\ntargets = [{}]\n",
+        "[runtime]\n{runtime}\n[listeners.web]\nbind = \"127.0.0.1:0\"\ntarget_group = \"web\"\n\
+         [target_groups.web]\ntargets = [{}]\n",
         list(std::slice::from_ref(target))
     ))
 }

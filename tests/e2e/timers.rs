@@ -9,7 +9,8 @@ use std::time::Duration;
 
 fn start(listener: &str, target: &TcpListener) -> Forebay {
     Forebay::start(&format!(
-        "[listeners.web]\nbind = \"127.0.0.1:0\"\ntarget_group = \"web\"\n{listener}\n[target_groups.web]\ntargets = [\"{}\"]\n",
+        "[listeners.web]\nbind = \"127.0.0.1:0\"\ntarget_group = \"web\"\n{listener}\n[target_groups.web]\n\
+         targets = [\"{}\"]\n",
         target.local_addr().unwrap()
     ))
 }
@@ -88,7 +89,8 @@ fn half_closed_session_has_its_own_limit() {
 fn lifetime_ends_a_busy_session_with_fin() {
     let target = Target::echo();
     let forebay = Forebay::start(&format!(
-        "[listeners.web]\nbind = \"127.0.0.1:0\"\ntarget_group = \"web\"\nmax_lifetime = \"2s\"\n[target_groups.web]\ntargets = [{}]\n",
+        "[listeners.web]\nbind = \"127.0.0.1:0\"\ntarget_group = \"web\"\nmax_lifetime = \"2s\"\n\
+         [target_groups.web]\ntargets = [{}]\n",
         list(std::slice::from_ref(&target))
     ));
     let clients: Vec<_> = (0..12).map(|_| connect(forebay.addr("web"))).collect();
@@ -139,7 +141,8 @@ fn new_idle_limit_is_taken_over_by_a_reload() {
     let target = Target::echo();
     let text = |limit: &str| {
         format!(
-            "[listeners.web]\nbind = \"127.0.0.1:0\"\ntarget_group = \"web\"\nidle_timeout = \"{limit}\"\n[target_groups.web]\ntargets = [{}]\n",
+            "[listeners.web]\nbind = \"127.0.0.1:0\"\ntarget_group = \"web\"\nidle_timeout = \"{limit}\"\n\
+             [target_groups.web]\ntargets = [{}]\n",
             list(std::slice::from_ref(&target))
         )
     };

@@ -11,8 +11,10 @@ use std::time::Duration;
 
 fn checked(targets: &str, port: u16, more: &str) -> String {
     format!(
-        "[listeners.web]\nbind = \"127.0.0.1:0\"\ntarget_group = \"web\"\n[target_groups.web]\ntargets = [{targets}]\n{more}\n\
-         health_check = {{ protocol = \"http\", port = {port}, interval = \"200ms\", timeout = \"200ms\", fast_interval = \"50ms\", jitter = \"0%\" }}\n"
+        "[listeners.web]\nbind = \"127.0.0.1:0\"\ntarget_group = \"web\"\n[target_groups.web]\n\
+         targets = [{targets}]\n{more}\n\
+         health_check = {{ protocol = \"http\", port = {port}, \
+         interval = \"200ms\", timeout = \"200ms\", fast_interval = \"50ms\", jitter = \"0%\" }}\n"
     )
 }
 
@@ -65,7 +67,8 @@ fn nine_of_ten_slow_leaves_the_tenth_serving() {
     let live = Target::named("live");
     let addrs: String = slow.iter().map(|full| format!("\"{}\", ", full.addr())).collect();
     let forebay = Forebay::start(&format!(
-        "[listeners.web]\nbind = \"127.0.0.1:0\"\ntarget_group = \"web\"\n[target_groups.web]\ntargets = [{addrs}\"{}\"]\n\
+        "[listeners.web]\nbind = \"127.0.0.1:0\"\ntarget_group = \"web\"\n[target_groups.web]\n\
+         targets = [{addrs}\"{}\"]\n\
          health_check = {{ interval = \"300ms\", timeout = \"200ms\", fast_interval = \"100ms\" }}\n",
         live.addr()
     ));
@@ -109,7 +112,8 @@ fn two_hundred_reloads_under_load_hurt_nobody() {
     let targets = [Target::named("a"), Target::named("b")];
     let text = |number: usize| {
         format!(
-            "[listeners.web]\nbind = \"127.0.0.1:0\"\ntarget_group = \"web\"\n{}\n[target_groups.web]\nbalance = \"maglev\"\ntargets = [{}]\n",
+            "[listeners.web]\nbind = \"127.0.0.1:0\"\ntarget_group = \"web\"\n{}\n[target_groups.web]\n\
+             balance = \"maglev\"\ntargets = [{}]\n",
             long_list(number),
             list(&targets)
         )
@@ -172,7 +176,8 @@ fn scopeguard(stop: &AtomicBool) -> impl Drop + '_ {
     Stop(stop)
 }
 
-/// Row 15, through the whole process: two replicas whose files list the targets in another order. (100,000 keys are compared in the
+/// Row 15, through the whole process: two replicas whose files list the targets in another order. (100,000 keys are
+/// compared in the
 /// library's own tests; here it is about files, ids and the API.)
 #[test]
 fn replicas_with_another_order_of_targets_choose_alike() {
@@ -183,7 +188,8 @@ fn replicas_with_another_order_of_targets_choose_alike() {
     let mut tables: Vec<_> = targets.iter().zip(0..).map(|(target, name)| table(target, name)).collect();
     let text = |tables: &[String]| {
         format!(
-            "[listeners.web]\nbind = \"127.0.0.1:0\"\ntarget_group = \"web\"\n[target_groups.web]\nbalance = \"maglev\"\ntargets = [{}]\n",
+            "[listeners.web]\nbind = \"127.0.0.1:0\"\ntarget_group = \"web\"\n[target_groups.web]\n\
+             balance = \"maglev\"\ntargets = [{}]\n",
             tables.join(", ")
         )
     };
@@ -208,7 +214,8 @@ fn replicas_with_another_order_of_targets_choose_alike() {
 fn stopped_process_goes_on_as_if_nothing_had_happened() {
     let target = Target::named("a");
     let forebay = Forebay::start(&format!(
-        "[listeners.web]\nbind = \"127.0.0.1:0\"\ntarget_group = \"web\"\nidle_timeout = \"45s\"\n[target_groups.web]\ntargets = [{}]\n\
+        "[listeners.web]\nbind = \"127.0.0.1:0\"\ntarget_group = \"web\"\nidle_timeout = \"45s\"\n\
+         [target_groups.web]\ntargets = [{}]\n\
          health_check = {{ interval = \"1s\", timeout = \"1s\", fast_interval = \"500ms\" }}\n",
         list(std::slice::from_ref(&target))
     ));

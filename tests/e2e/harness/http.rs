@@ -27,7 +27,8 @@ pub(crate) fn request(socket: &Path, method: &str, path: &str, body: &str) -> io
     stream.set_write_timeout(Some(DEADLINE))?;
     let kind = if path.starts_with("/v1/config/check") { "application/toml" } else { "application/json" };
     let head = format!(
-        "{method} {path} HTTP/1.1\r\nHost: forebay\r\nConnection: close\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
+        "{method} {path} HTTP/1.1\r\nHost: forebay\r\nConnection: close\r\nContent-Type: {kind}\r\n\
+         Content-Length: {}\r\n\r\n",
         body.len()
     );
     stream.write_all(head.as_bytes())?;

@@ -1,8 +1,11 @@
 //! Scripted ends of a session: `accept read(10) fin read_eof close` on one side, `connect write(10) …` on the other.
 //!
-//! Words: `accept`, `connect`, `read(N)` exactly N bytes, `write(N)`, `flushed` (everything written has been acknowledged),
-//! `fin`, `read_eof`, `read_rst`, `read_to_eof`, `read_until_rst` (any bytes, then that end), `write_until_stuck` (both kernels are full),
-//! `write_until_rst`, `rst`, `close`, `await_syn` (somebody is connecting to a full queue), `discard(N)` (takes N connections out of the
+//! Words: `accept`, `connect`, `read(N)` exactly N bytes, `write(N)`, `flushed` (everything written has been
+//! acknowledged),
+//! `fin`, `read_eof`, `read_rst`, `read_to_eof`, `read_until_rst` (any bytes, then that end), `write_until_stuck`
+//! (both kernels are full),
+//! `write_until_rst`, `rst`, `close`, `await_syn` (somebody is connecting to a full queue), `discard(N)` (takes N
+//! connections out of the
 //! queue), `signal(NAME)` and `wait(NAME)` between the two. Every byte is checked against its position;
 //! every step has a deadline, and a failure names the step.
 
