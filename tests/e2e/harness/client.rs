@@ -48,38 +48,45 @@ impl Answer {
 /// Connects; panics when that fails.
 #[track_caller]
 pub(crate) fn connect(addr: SocketAddr) -> TcpStream {
-    match TcpStream::connect_timeout(&addr, DEADLINE) {
-        Ok(stream) => with_deadlines(stream),
-        Err(error) => panic!("connect to {addr}: {error}"),
-    }
+    open(None, addr).unwrap_or_else(|error| panic!("connect to {addr}: {error}"))
 }
 
 /// Connects from a local address; port 0 = any.
 pub(crate) fn connect_from(source: SocketAddr, addr: SocketAddr) -> io::Result<TcpStream> {
-    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
-    socket.set_reuse_address(true)?;
-    socket.bind(&SockAddr::from(source))?;
-    socket.connect_timeout(&SockAddr::from(addr), DEADLINE)?;
-    Ok(with_deadlines(socket.into()))
+    open(Some(source), addr)
 }
 
 /// Connects and waits for the name that [`super::TargetKind::Named`] says first.
 #[track_caller]
 pub(crate) fn ask(addr: SocketAddr) -> Answer {
-    answer_on(connect(addr))
+    answer_on(open(None, addr))
 }
 
 /// As [`ask`], from this address.
 #[track_caller]
 pub(crate) fn ask_from(source: IpAddr, addr: SocketAddr) -> Answer {
-    match connect_from(SocketAddr::new(source, 0), addr) {
-        Ok(stream) => answer_on(stream),
-        Err(error) => panic!("connect from {source} to {addr}: {error}"),
+    answer_on(open(Some(SocketAddr::new(source, 0)), addr))
+}
+
+fn open(source: Option<SocketAddr>, addr: SocketAddr) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
+    if let Some(source) = source {
+        socket.set_reuse_address(true)?;
+        socket.bind(&SockAddr::from(source))?;
     }
+    // SO_SNDTIMEO bounds connect(2) as well (socket(7)). The reset of a refusal may be there before it returns.
+    socket.set_write_timeout(Some(DEADLINE))?;
+    socket.connect(&SockAddr::from(addr))?;
+    Ok(with_deadlines(socket.into()))
 }
 
 #[track_caller]
-fn answer_on(mut stream: TcpStream) -> Answer {
+fn answer_on(opened: io::Result<TcpStream>) -> Answer {
+    let mut stream = match opened {
+        Ok(stream) => stream,
+        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Answer::Reset,
+        Err(error) => panic!("connect: {error}"),
+    };
     let mut name = Vec::new();
     let mut byte = [0];
     loop {

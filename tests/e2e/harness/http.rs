@@ -9,7 +9,6 @@ use std::path::Path;
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
-    pub(crate) head: String,
     pub(crate) body: String,
 }
 
@@ -28,7 +27,8 @@ pub(crate) fn request(socket: &Path, method: &str, path: &str, body: &str) -> io
     stream.set_write_timeout(Some(DEADLINE))?;
     let kind = if path.starts_with("/v1/config/check") { "application/toml" } else { "application/json" };
     let head = format!(
-        "{method} {path} HTTP/1.1\r\nHost: forebay\r\nConnection: close\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
+        "{method} {path} HTTP/1.1\r\nHost: forebay\r\nConnection: close\r\nContent-Type: {kind}\r\n\
+         Content-Length: {}\r\n\r\n",
         body.len()
     );
     stream.write_all(head.as_bytes())?;
@@ -45,7 +45,7 @@ fn decode(answer: &[u8]) -> Option<Reply> {
     let status = head.split(' ').nth(1)?.parse().ok()?;
     let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
     let body = if chunked { unchunk(&answer[split + 4..])? } else { answer[split + 4..].to_vec() };
-    Some(Reply { status, head, body: String::from_utf8_lossy(&body).into_owned() })
+    Some(Reply { status, body: String::from_utf8_lossy(&body).into_owned() })
 }
 
 fn unchunk(mut rest: &[u8]) -> Option<Vec<u8>> {

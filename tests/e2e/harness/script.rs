@@ -1,8 +1,12 @@
 //! Scripted ends of a session: `accept read(10) fin read_eof close` on one side, `connect write(10) …` on the other.
 //!
-//! Words: `accept`, `connect`, `read(N)` exactly N bytes, `write(N)`, `flushed` (everything written has been acknowledged),
-//! `fin`, `read_eof`, `read_rst`, `read_to_eof`, `read_until_rst` (any bytes, then that end), `write_until_stuck` (both kernels are full),
-//! `write_until_rst`, `rst`, `close`, `signal(NAME)` and `wait(NAME)` between the two. Every byte is checked against its position;
+//! Words: `accept`, `connect`, `read(N)` exactly N bytes, `write(N)`, `flushed` (everything written has been
+//! acknowledged),
+//! `fin`, `read_eof`, `read_rst`, `read_to_eof`, `read_until_rst` (any bytes, then that end), `write_until_stuck`
+//! (both kernels are full),
+//! `write_until_rst`, `rst`, `close`, `await_syn` (somebody is connecting to a full queue), `discard(N)` (takes N
+//! connections out of the
+//! queue), `signal(NAME)` and `wait(NAME)` between the two. Every byte is checked against its position;
 //! every step has a deadline, and a failure names the step.
 
 use super::client::{connect, reset, with_deadlines};
@@ -89,6 +93,8 @@ impl<'a> End<'a> {
         let count = || argument.parse::<usize>().map_err(|error| format!("`{argument}`: {error}"));
         match verb {
             "accept" => self.accept(),
+            "await_syn" => self.await_syn(),
+            "discard" => self.discard(count()?),
             "connect" => {
                 let Place::At(addr) = self.place else { return Err("only a client connects".into()) };
                 self.stream = Some(connect(addr));
@@ -135,6 +141,26 @@ impl<'a> End<'a> {
                 Err(_nobody) => pause(Duration::from_millis(2), "between two looks"),
             }
         }
+    }
+
+    fn await_syn(&self) -> Result<(), String> {
+        let Place::On(listener) = self.place else { return Err("only a target is connected to".into()) };
+        let addr = listener.local_addr().map_err(|error| error.to_string())?;
+        let port = format!(":{:04X}", addr.port());
+        let watch = Stopwatch::start();
+        // State 02 is SYN_SENT (include/net/tcp_states.h).
+        while !rows(addr).iter().any(|row| row[2].ends_with(&port) && row[3] == "02") {
+            if watch.elapsed() > DEADLINE {
+                return Err("nobody is connecting".into());
+            }
+            pause(Duration::from_millis(2), "between two looks");
+        }
+        Ok(())
+    }
+
+    fn discard(&self, count: usize) -> Result<(), String> {
+        let Place::On(listener) = self.place else { return Err("only a target accepts".into()) };
+        (0..count).try_for_each(|_plug| listener.accept().map(|_connection| ()).map_err(|error| error.to_string()))
     }
 
     fn read_exactly(&mut self, mut count: usize) -> Result<(), String> {
@@ -256,12 +282,18 @@ fn would_block(error: &io::Error) -> bool {
 
 /// Bytes in the send queue of the connection between two addresses; `None` when there is no such connection.
 fn unacknowledged(local: SocketAddr, remote: SocketAddr) -> Option<u64> {
-    let table = if local.is_ipv4() { "/proc/net/tcp" } else { "/proc/net/tcp6" };
     let ports = (format!(":{:04X}", local.port()), format!(":{:04X}", remote.port()));
-    let table = std::fs::read_to_string(table).ok()?;
-    let mut rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-    let row = rows.find(|row| row.len() > 4 && row[1].ends_with(&ports.0) && row[2].ends_with(&ports.1))?;
+    let rows = rows(local);
+    let row = rows.iter().find(|row| row[1].ends_with(&ports.0) && row[2].ends_with(&ports.1))?;
     u64::from_str_radix(row[4].split(':').next()?, 16).ok()
+}
+
+/// The kernel's table of TCP sockets, split into fields.
+fn rows(family_of: SocketAddr) -> Vec<Vec<String>> {
+    let table = if family_of.is_ipv4() { "/proc/net/tcp" } else { "/proc/net/tcp6" };
+    let table = std::fs::read_to_string(table).unwrap_or_default();
+    let rows = table.lines().skip(1).map(|line| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+    rows.filter(|row| row.len() > 4).collect()
 }
 
 #[cfg(test)]

@@ -201,7 +201,7 @@ impl Inner {
         let name = self.name.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match self.kind {
             TargetKind::Line => stream.write_all(format!("+{name}\r\n").as_bytes()),
-            _ => stream
+            TargetKind::Http | TargetKind::Named | TargetKind::Echo | TargetKind::Silent => stream
                 .write_all(format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").as_bytes()),
         }
     }
