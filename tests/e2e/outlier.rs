@@ -122,6 +122,7 @@ fn never_more_than_half_and_never_the_last_is_ejected() {
 }
 
 #[test]
+#[ignore = "`failure_percent` is not supported yet"]
 fn failure_share_ejects_above_its_volume() {
     let (live, (dead, _held)) = (Target::named("live"), refused_addr());
     let id = dead.to_string();

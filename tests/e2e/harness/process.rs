@@ -392,7 +392,11 @@ fn flood(stderr: &str, age: Duration) -> Option<String> {
     let allowed = usize::try_from(age.as_secs()).unwrap_or(usize::MAX).saturating_add(20);
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     for line in stderr.lines() {
+        // An operator's reload is answered in the log each time.
         let Some(start) = line.find(" WARN").or_else(|| line.find(" ERROR")) else { continue };
+        if line[start..].contains("reload") {
+            continue;
+        }
         let kind: String = line[start..].chars().filter(|c| !c.is_ascii_digit()).collect();
         *seen.entry(kind).or_default() += 1;
     }
