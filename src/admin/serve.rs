@@ -94,7 +94,10 @@ async fn accept(listening: Listening, sockets: usize, front: Front) {
         tokio::select! {
             Some(_ended) = connections.join_next() => {}
             accepted = listening.next() => match accepted {
-                Ok(stream) => drop(connections.spawn(connection(stream, door, seats.take(clock::now()), front.clone()))),
+                Ok(stream) => {
+                    let served = connection(stream, door, seats.take(clock::now()), front.clone());
+                    drop(connections.spawn(served));
+                }
                 Err(_out_of_descriptors) => tokio::time::sleep(ACCEPT_PAUSE).await,
             },
         }

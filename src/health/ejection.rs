@@ -2,8 +2,9 @@
 //!
 //! The n-th ejection lasts n times the base, up to a bound, ± [`JITTER_PERCENT`]. Its end is half-open:
 //! one trial connection, which either brings the target back or ejects it once more. n goes down by one
-//! for every `max_ejection` that the target has since worked without being ejected. Nothing but the trial
-//! ends an ejection: a passing probe, perhaps of another port, does not.
+//! for every `max_ejection` that the target has since worked without being ejected. An active check of the
+//! port that traffic goes to brings a target back too, once it has seen it fail and recover; a passing
+//! probe of another port does not.
 //!
 //! After a decision to eject, set the target's `failures_in_a_row` to 0; after [`Decision::OpenTrial`] set
 //! its `trial_open`.
@@ -156,6 +157,15 @@ impl EjectionState {
         }
         if !passed {
             return self.eject(policy, now, random);
+        }
+        self.phase = Phase::In { since: Some(now) };
+        Decision::Return
+    }
+
+    /// An active check of the port that traffic goes to has seen the target fail and recover: it is back.
+    pub fn on_recovered(&mut self, now: Instant) -> Decision {
+        if !self.is_ejected() {
+            return Decision::Stay;
         }
         self.phase = Phase::In { since: Some(now) };
         Decision::Return

@@ -10,7 +10,8 @@ use std::ptr;
 /// `WouldBlock` when nothing is queued; ECONNRESET or ETIMEDOUT once, when the connection died.
 pub fn discard(fd: BorrowedFd<'_>, len: usize) -> io::Result<usize> {
     const FLAGS: libc::c_int = libc::MSG_DONTWAIT | libc::MSG_TRUNC;
-    // SAFETY: with MSG_TRUNC a TCP socket never touches the buffer (tcp(7), since Linux 2.4), so null is as good as any.
+    // SAFETY: with MSG_TRUNC a TCP socket never touches the buffer (tcp(7), since Linux 2.4), so null is as good as
+    // any.
     let taken = unsafe { libc::recv(fd.as_raw_fd(), ptr::null_mut(), len, FLAGS) };
     usize::try_from(taken).map_err(|_negative| io::Error::last_os_error())
 }

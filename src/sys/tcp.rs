@@ -50,14 +50,14 @@ pub struct TcpInfo {
 /// What getsockopt(2) says.
 pub fn tcp_info(fd: BorrowedFd<'_>) -> io::Result<TcpInfo> {
     // SAFETY: tcp_info is plain integers; all zero is a valid value.
-    let mut info: libc::tcp_info = unsafe { mem::zeroed() };
+    let mut told: libc::tcp_info = unsafe { mem::zeroed() };
     let mut len = libc::socklen_t::try_from(size_of::<libc::tcp_info>()).expect("a few hundred bytes");
-    // SAFETY: `info` is writable for `len` bytes; an older kernel writes fewer.
+    // SAFETY: `told` is writable for `len` bytes; an older kernel writes fewer.
     let result = unsafe {
-        libc::getsockopt(fd.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, (&raw mut info).cast(), &raw mut len)
+        libc::getsockopt(fd.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, (&raw mut told).cast(), &raw mut len)
     };
     if result != 0 {
         return Err(io::Error::last_os_error());
     }
-    Ok(TcpInfo { rtt_us: info.tcpi_rtt, retransmits: info.tcpi_total_retrans })
+    Ok(TcpInfo { rtt_us: told.tcpi_rtt, retransmits: told.tcpi_total_retrans })
 }

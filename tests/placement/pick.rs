@@ -169,7 +169,8 @@ fn any_act() -> impl Strategy<Value = Act> {
         1 => Just(Standing::Ineligible(TargetReason::Draining)),
     ];
     prop_oneof![
-        6 => (any::<u32>(), proptest::collection::vec(0_u16..24, 0..3)).prop_map(|(client, tried)| Act::Open { client, tried }),
+        6 => (any::<u32>(), proptest::collection::vec(0_u16..24, 0..3))
+            .prop_map(|(client, tried)| Act::Open { client, tried }),
         3 => any::<usize>().prop_map(|which| Act::Close { which }),
         1 => (any::<usize>(), standing).prop_map(|(member, standing)| Act::Stand { member, standing }),
         1 => (any::<usize>(), 0_u32..4).prop_map(|(member, limit)| Act::Limit { member, limit }),

@@ -16,11 +16,15 @@ impl Runner {
         let message = match &done {
             Ok(_) => String::new(),
             Err(Refusal::Invalid { message, rendered, .. }) => {
-                tracing::error!("reload failed, nothing has changed: {message}\n{rendered}");
+                if let Some(held_back) = self.limit.admit("reload", clock::now()) {
+                    tracing::error!(held_back, "reload failed, nothing has changed: {message}\n{rendered}");
+                }
                 message.clone()
             }
             Err(Refusal::Conflict(message) | Refusal::BadRequest(message) | Refusal::NotFound(message)) => {
-                tracing::error!("reload refused: {message}");
+                if let Some(held_back) = self.limit.admit("reload", clock::now()) {
+                    tracing::error!(held_back, "reload refused: {message}");
+                }
                 message.clone()
             }
             Err(refusal @ (Refusal::NotAdopted | Refusal::Gone)) => format!("{refusal:?}"),

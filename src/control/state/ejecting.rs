@@ -42,7 +42,7 @@ impl State {
         self.targets().filter_map(|target| target.ejection.next_change()).min()
     }
 
-    fn follow(&mut self, decision: Decision, (group_index, index): (usize, usize), now: Instant) {
+    pub(super) fn follow(&mut self, decision: Decision, (group_index, index): (usize, usize), now: Instant) {
         let group = &self.groups[group_index];
         let target = &group.targets[index];
         let runtime = &target.runtime;

@@ -123,5 +123,17 @@ impl State {
         let event = Event::new(EventKind::Health, message).of_target(&self.groups[group_index].config.name, &id);
         self.tell(event.warning_if(down));
         self.mark_stale(group_index);
+        if !down && self.is_own_port_probed((group_index, index)) {
+            let decision = self.groups[group_index].targets[index].ejection.on_recovered(now);
+            self.follow(decision, (group_index, index), now);
+        }
+    }
+
+    /// Whether probes of the target go to the port that its traffic goes to.
+    fn is_own_port_probed(&self, (group_index, index): (usize, usize)) -> bool {
+        let group = &self.groups[group_index];
+        let probed = group.config.health_check.as_ref().map(|check| check.port);
+        let own = group.targets[index].file.address.port;
+        probed.is_some_and(|port| port.is_none() || port == own)
     }
 }

@@ -111,7 +111,10 @@ impl State {
         for target in self.groups.iter_mut().flat_map(|group| &mut group.targets) {
             // Done, and sessions that come later, when the group fails open, are not meant. No need to hurry: the
             // next generation goes without it.
-            let is_done = |stop: &mut Stop| matches!(*stop, Stop::Reset { reason: CloseReason::Unhealthy, generation: Some(given) } if given <= generation);
+            let is_done = |stop: &mut Stop| match *stop {
+                Stop::Reset { reason: CloseReason::Unhealthy, generation: Some(given) } => given <= generation,
+                Stop::Reset { .. } | Stop::Drain { .. } => false,
+            };
             target.stop.take_if(is_done);
         }
         Answer::default()

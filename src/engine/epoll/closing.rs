@@ -94,6 +94,6 @@ impl Session {
 }
 
 fn figures(connection: &OwnedFd) -> Option<TcpFigures> {
-    let info = sys::tcp_info(connection.as_fd()).ok()?;
-    Some(TcpFigures { rtt_us: info.rtt_us, retransmits: info.retransmits })
+    let told = sys::tcp_info(connection.as_fd()).ok()?;
+    Some(TcpFigures { rtt_us: told.rtt_us, retransmits: told.retransmits })
 }

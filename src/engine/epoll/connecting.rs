@@ -89,7 +89,7 @@ impl Session {
             return self.attempt_failed(key, failure, tools);
         }
         if self.target_ready.writable {
-            self.established(tools);
+            self.established(key, tools);
             return self.serve_relay(tools);
         }
         Served::Waiting
@@ -118,7 +118,7 @@ impl Session {
         }
     }
 
-    fn established(&mut self, tools: &mut Tools) {
+    fn established(&mut self, key: SessionKey, tools: &mut Tools) {
         self.leave_connecting();
         let lease = self.lease.as_mut().expect("an established session has a lease");
         let trial = lease.settle_trial();
@@ -140,6 +140,8 @@ impl Session {
                 (super::adopt::moment(&order, tools.now, share), order.reason)
             });
         }
+        // The timer of the attempt would wake the worker for nothing.
+        tools.wheel.set(self.next_deadline(tools.now), key.slot);
     }
 
     /// Draws the consequences of a failed attempt: the next one, a pause, or the end.

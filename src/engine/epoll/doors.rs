@@ -169,6 +169,7 @@ pub(super) fn flow_key(connection: &OwnedFd, client_addr: SocketAddr, bound: Soc
 
 /// Turns a connection away.
 pub(super) fn refuse(connection: OwnedFd, listener: &ListenerView, worker: usize, reason: RefuseReason) {
-    sys::close_with_reset(connection);
+    // Counted first: whoever sees the reset may look at the counter.
     listener.runtime.counters.of(worker).refused[reason.index()].add(1);
+    sys::close_with_reset(connection);
 }

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 /// memory of this process.
 pub(super) const CHUNK_BYTES: usize = 32 * 1024;
 
-/// What a pipe is asked to hold: one splice(2) moves at most its free slots × 4 KiB; 1 MiB moves no more per CPU second.
+/// What a pipe is asked to hold: one splice(2) moves at most its free slots × 4 KiB; 1 MiB moves no more per CPU
+/// second.
 const PIPE_BYTES: usize = 256 * 1024;
 
 /// Chunks kept for later use.
