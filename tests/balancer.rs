@@ -1,13 +1,15 @@
 //! The balancer as a program embeds it: real sockets on loopback, every wait with a deadline.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, its tools too")]
 
 use forebay::config::{AccessLog, AccessLogFormat, AccessLogSink, AdminState, Config, Listener, TargetGroup};
 use forebay::control::{Refusal, Request, TargetChange};
 use forebay::model::CloseReason;
+use forebay::time::clock;
 use forebay::{Balancer, BalancerOptions, StartError};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -59,11 +61,9 @@ fn config(targets: &[SocketAddr]) -> Config {
 
 #[track_caller]
 fn wait_until(what: &str, condition: impl Fn() -> bool) {
-    #[allow(clippy::disallowed_methods, reason = "the deadline of a wait, not a measurement")]
-    let now = Instant::now;
-    let deadline = now() + PATIENCE;
+    let deadline = clock::now() + PATIENCE;
     while !condition() {
-        assert!(now() < deadline, "{what}: not within {PATIENCE:?}");
+        assert!(clock::now() < deadline, "{what}: not within {PATIENCE:?}");
         std::thread::yield_now();
     }
 }
