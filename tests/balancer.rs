@@ -1,4 +1,5 @@
 //! The balancer as a program embeds it: real sockets on loopback, every wait with a deadline.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, its tools too")]
 
 use forebay::config::{AccessLog, AccessLogFormat, AccessLogSink, AdminState, Config, Listener, TargetGroup};
 use forebay::control::{Refusal, Request, TargetChange};
