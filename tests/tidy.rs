@@ -283,9 +283,9 @@ fn columns(source: &Source<'_>) -> Vec<(usize, String)> {
     let breakable = |text: &str| text.split('"').step_by(2).map(|code| code.chars().count()).sum::<usize>();
     let is_wide = |text: &str| text.chars().count() > MAX_COLUMNS;
     let wide = (1..).zip(source.text.lines()).filter(|(_line, text)| {
-        let is_literal = text.contains('"')
-            && !text.trim_start().starts_with("//")
-            && (text.contains("r#\"") || text.ends_with('\\') || !is_wide(&" ".repeat(breakable(text))));
+        let is_comment = text.trim_start().starts_with("//");
+        let is_whole = text.contains("r#\"") || text.ends_with('\\') || breakable(text) <= MAX_COLUMNS;
+        let is_literal = !is_comment && is_whole;
         is_wide(text) && !is_literal
     });
     wide.map(|(line, text)| (line, format!("{} columns, more than {MAX_COLUMNS}", text.chars().count()))).collect()
