@@ -132,7 +132,8 @@ impl Balancer {
         self.link.clone()
     }
 
-    /// Drains, as SIGTERM does, and returns when all has ended: after `drain_delay` and `shutdown_timeout` at the latest.
+    /// Drains, as SIGTERM does, and returns when all has ended: after `drain_delay` and `shutdown_timeout` at the
+    /// latest.
     pub fn shutdown(mut self) {
         self.finish(End::Drained);
     }

@@ -22,8 +22,8 @@ pub(super) struct Signals {
     hangup: Signal,
     terminate: Signal,
     interrupt: Signal,
-    user1: Signal,
-    user2: Signal,
+    reopen_logs: Signal,
+    upgrade: Signal,
 }
 
 impl Signals {
@@ -36,8 +36,8 @@ impl Signals {
             hangup: signal(SignalKind::hangup())?,
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
-            user1: signal(SignalKind::user_defined1())?,
-            user2: signal(SignalKind::user_defined2())?,
+            reopen_logs: signal(SignalKind::user_defined1())?,
+            upgrade: signal(SignalKind::user_defined2())?,
         })
     }
 
@@ -47,8 +47,8 @@ impl Signals {
             _ = self.terminate.recv() => Asked::End,
             _ = self.interrupt.recv() => Asked::End,
             _ = self.hangup.recv() => Asked::Reload,
-            _ = self.user1.recv() => Asked::ReopenLogs,
-            _ = self.user2.recv() => Asked::Upgrade,
+            _ = self.reopen_logs.recv() => Asked::ReopenLogs,
+            _ = self.upgrade.recv() => Asked::Upgrade,
         }
     }
 }

@@ -11,7 +11,8 @@ use tokio::net::TcpStream;
 /// Response heads are small; a target that sends more than this is not answering a health check.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 
-/// Sends one GET on an established connection; the status must lie in one of the inclusive ranges. The body is not read.
+/// Sends one GET on an established connection; the status must lie in one of the inclusive ranges. The body is not
+/// read.
 ///
 /// # Errors
 /// Why the answer is wrong.
@@ -31,8 +32,8 @@ pub(super) async fn ask(
         .map_err(|error| error.to_string())?;
     let shaken = http1::Builder::new().max_buf_size(HEAD_BYTES_MAX).handshake(TokioIo::new(stream)).await;
     let (mut sender, connection) = shaken.map_err(|error| error.to_string())?;
-    // The connection may end in the very poll in which the answer arrives: the answer alone decides, and fails by itself
-    // when none can come any more.
+    // The connection may end in the very poll in which the answer arrives: the answer alone decides, and fails by
+    // itself when none can come any more.
     let driven = async {
         drop(connection.await);
         std::future::pending::<()>().await;
