@@ -106,8 +106,7 @@ impl Binder {
 
     /// Binds what is new in `config`; sockets of addresses that stay are shared.
     ///
-    /// An address belongs to the listener that had it, else to any that asks for it: a renamed listener keeps its
-    /// queue.
+    /// An address belongs to the listener that had it, else to any that asks for it: a renamed one keeps its queue.
     ///
     /// # Errors
     /// The first address that cannot be had. Nothing has changed then.

@@ -22,7 +22,7 @@ pub(super) struct Signals {
     hangup: Signal,
     terminate: Signal,
     interrupt: Signal,
-    reopen: Signal,
+    reopen_logs: Signal,
     upgrade: Signal,
 }
 
@@ -36,7 +36,7 @@ impl Signals {
             hangup: signal(SignalKind::hangup())?,
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
-            reopen: signal(SignalKind::user_defined1())?,
+            reopen_logs: signal(SignalKind::user_defined1())?,
             upgrade: signal(SignalKind::user_defined2())?,
         })
     }
@@ -47,7 +47,7 @@ impl Signals {
             _ = self.terminate.recv() => Asked::End,
             _ = self.interrupt.recv() => Asked::End,
             _ = self.hangup.recv() => Asked::Reload,
-            _ = self.reopen.recv() => Asked::ReopenLogs,
+            _ = self.reopen_logs.recv() => Asked::ReopenLogs,
             _ = self.upgrade.recv() => Asked::Upgrade,
         }
     }

@@ -68,8 +68,7 @@ impl GroupState {
         Some(Event::new(EventKind::FailOpen, message).of_group(name).warning_if(is_open))
     }
 
-    /// Fits active checks to the group's settings: verdicts stay. Where the check is a new one, all have a turn at
-    /// once.
+    /// Fits active checks to the group's settings: verdicts stay. With a new check, all have a turn at once.
     pub(super) fn fit_probing(&mut self, is_check_new: bool) {
         let Some(check) = &self.config.health_check else {
             for target in &mut self.targets {

@@ -111,11 +111,13 @@ impl State {
         for target in self.groups.iter_mut().flat_map(|group| &mut group.targets) {
             // Done, and sessions that come later, when the group fails open, are not meant. No need to hurry: the
             // next generation goes without it.
-            let is_done = |stop: &mut Stop| match *stop {
-                Stop::Reset { reason: CloseReason::Unhealthy, generation: Some(given) } => given <= generation,
-                Stop::Reset { .. } | Stop::Drain { .. } => false,
+            let given = match target.stop {
+                Some(Stop::Reset { reason: CloseReason::Unhealthy, generation }) => generation,
+                Some(Stop::Reset { .. } | Stop::Drain { .. }) | None => None,
             };
-            target.stop.take_if(is_done);
+            if given.is_some_and(|given| given <= generation) {
+                target.stop = None;
+            }
         }
         Answer::default()
     }
