@@ -40,6 +40,8 @@ pub(super) enum Accepted {
 #[derive(Debug)]
 pub(super) struct Doors {
     doors: Vec<Option<Door>>,
+    /// Places of those with `Door::ready`: a turn looks at no other, however many there are.
+    ready: Vec<usize>,
     /// Kept in reserve, so that a connection can be taken and reset when descriptors have run out.
     spare: Option<OwnedFd>,
     /// Accepting pauses until then.
@@ -48,7 +50,7 @@ pub(super) struct Doors {
 
 impl Doors {
     pub(super) fn new() -> io::Result<Self> {
-        Ok(Self { doors: Vec::new(), spare: Some(sys::spare_descriptor()?), paused_until: None })
+        Ok(Self { doors: Vec::new(), ready: Vec::new(), spare: Some(sys::spare_descriptor()?), paused_until: None })
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -64,9 +66,22 @@ impl Doors {
     }
 
     pub(super) fn set_ready(&mut self, index: usize) {
-        if let Some(Some(door)) = self.doors.get_mut(index) {
-            door.ready = true;
+        if let Some(Some(door)) = self.doors.get_mut(index)
+            && !std::mem::replace(&mut door.ready, true)
+        {
+            self.ready.push(index);
         }
+    }
+
+    /// The `nth` of those with connections queued, if there are so many.
+    pub(super) fn nth_ready(&self, nth: usize) -> Option<usize> {
+        self.ready.get(nth).copied()
+    }
+
+    /// Leaves out of the list of ready ones those that are no longer.
+    pub(super) fn forget_idle(&mut self) {
+        let doors = &self.doors;
+        self.ready.retain(|&index| doors[index].as_ref().is_some_and(|door| door.ready));
     }
 
     pub(super) fn is_ready(&self, index: usize) -> bool {
@@ -74,7 +89,7 @@ impl Doors {
     }
 
     pub(super) fn has_ready(&self) -> bool {
-        self.paused_until.is_none() && self.doors.iter().flatten().any(|door| door.ready)
+        self.paused_until.is_none() && !self.ready.is_empty()
     }
 
     pub(super) fn next_resume(&self) -> Option<Instant> {
@@ -124,6 +139,7 @@ impl Doors {
     /// Closes a door, once its queue is empty.
     pub(super) fn close(&mut self, registry: &Registry, index: usize) {
         if let Some(door) = self.doors.get_mut(index).and_then(Option::take) {
+            self.ready.retain(|&ready| ready != index);
             // The socket may outlive the door in a snapshot, so it must be taken out explicitly.
             let _gone_already = registry.deregister(&mut SourceFd(&door.socket.as_raw_fd()));
             // Nor may it go on queueing connections that nobody will accept, for as long as a session or a snapshot

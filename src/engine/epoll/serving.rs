@@ -40,12 +40,15 @@ struct Admitted {
 impl Engine {
     /// Accepts a bounded number of connections from each socket that has some.
     pub(super) fn accept(&mut self) {
-        for index in 0..self.doors.len() {
+        let mut nth = 0;
+        while let Some(index) = self.doors.nth_ready(nth) {
             let mut budget = ACCEPTS;
             while budget > 0 && self.doors.is_ready(index) && self.accept_from(index) {
                 budget -= 1;
             }
+            nth += 1;
         }
+        self.doors.forget_idle();
     }
 
     /// Accepts one connection; false when there is none.
