@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
-/// Keep-alive: after this idle time probes go out, every [`KEEPALIVE_INTERVAL`], [`KEEPALIVE_PROBES`] at most.
+/// Keep-alive: after this idle time probes go out, one every 10 s, three at most.
 /// `None` = off.
 pub type Keepalive = Option<Duration>;
 

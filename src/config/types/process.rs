@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// A whole configuration. Made by [`parse`](super::parse) from TOML, or in code from the `Default`s.
+/// A whole configuration. Made by [`parse`](crate::config::parse) from TOML, or in code from the `Default`s.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Config {
     /// Process-wide settings.
