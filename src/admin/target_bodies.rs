@@ -4,8 +4,9 @@ use super::bodies::rfc3339;
 use crate::balance::{Member, Pool, TargetReason};
 use crate::config::TargetAddr;
 use crate::control::{ControlView, GroupDetail, TargetDetail};
+use crate::model::ConnectFailure;
 use crate::snapshot::GroupView;
-use crate::stats::{Counter, TargetCounters};
+use crate::stats::TargetCounters;
 use serde::Serialize;
 
 /// `GET /v1/target_groups`
@@ -74,7 +75,11 @@ struct TargetBody {
 
 impl TargetBody {
     fn new(member: &Member, detail: &TargetDetail) -> Self {
-        let failures = |counters: &TargetCounters| counters.connect_failures.iter().map(Counter::get).sum::<u64>();
+        // What ran out on our side is not the target's failure.
+        let blamed = || ConnectFailure::ALL.iter().filter(|failure| failure.blames_target());
+        let failures = |counters: &TargetCounters| {
+            blamed().map(|failure| counters.connect_failures[failure.index()].get()).sum::<u64>()
+        };
         let reason = member.reason();
         Self {
             id: detail.id.to_string(),

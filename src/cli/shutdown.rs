@@ -31,7 +31,8 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let pause = tokio::runtime::Builder::new_current_thread().enable_time().build();
     while client.answers() {
         if let Ok(pause) = &pause {
-            pause.block_on(tokio::time::sleep(POLL));
+            // Made inside the runtime: a timer needs one to live in.
+            pause.block_on(async { tokio::time::sleep(POLL).await });
         }
     }
     if !args.json {

@@ -225,7 +225,7 @@ fn a_shown_configuration_reads_back_as_itself() {
         hash_prefix_v4 = 20
         fail_open_below = "never"
         health_check = { port = 99, send = "hex:000d", expect = "+PONG", interval = "250ms", source_address = "127.0.0.9" }
-        outlier = { icmp = false, window = "3s", min_volume = 4 }
+        outlier = { consecutive_failures = 4, base_ejection = "3s" }
         [target_groups.y]
         targets = [{ address = "10.0.0.1:80", backup = true, max_connections = 7 }]
         health_check = { protocol = "http", path = "/up", host = "a.b", expect_status = "200,301-302" }

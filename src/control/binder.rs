@@ -6,7 +6,7 @@ use crate::snapshot::ListeningAddress;
 use crate::sys::{self, ListenOptions};
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -206,8 +206,9 @@ fn configure(address: &ListeningAddress, settings: &Settings) -> io::Result<()> 
 
 /// Whether two addresses cannot be listened on at the same time.
 fn overlaps(a: SocketAddr, b: SocketAddr) -> bool {
-    let (any, same) = (a.ip().is_unspecified() || b.ip().is_unspecified(), a.ip() == b.ip());
-    a.port() == b.port() && (same || any)
+    // `[::]` is dual-stack: it covers IPv4 too.
+    let covers = |wide: IpAddr, other: IpAddr| wide.is_unspecified() && (wide.is_ipv6() || other.is_ipv4());
+    a.port() == b.port() && (a.ip() == b.ip() || covers(a.ip(), b.ip()) || covers(b.ip(), a.ip()))
 }
 
 #[cfg(test)]

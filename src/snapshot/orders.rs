@@ -35,6 +35,15 @@ impl CloseOrder {
         Self { reason, manner: Manner::Spread { from: until - timeout / 5, until } }
     }
 
+    /// When the drain began; `None` for an order that is carried out at once.
+    #[must_use]
+    pub fn start(&self) -> Option<Instant> {
+        match self.manner {
+            Manner::ResetNow => None,
+            Manner::Spread { from, until } => until.checked_sub(until.saturating_duration_since(from) * 5),
+        }
+    }
+
     /// When the last session of this order is closed; `None` = at once.
     fn end(&self) -> Option<Instant> {
         match self.manner {

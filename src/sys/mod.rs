@@ -9,6 +9,7 @@ mod bytes;
 mod congestion_control;
 mod errno;
 mod event_fd;
+mod files;
 mod limits;
 mod load_alarm;
 mod load_discard;
@@ -22,8 +23,9 @@ pub use affinity::{allowed_cpus, pin_to_cpu};
 pub use async_bell::AsyncBell;
 pub use bytes::{receive, send};
 pub use congestion_control::default_congestion_control;
-pub use errno::{connect_failure, is_exhaustion, is_peer_silence};
+pub use errno::{connect_failure, is_connection_gone, is_exhaustion, is_peer_silence};
 pub use event_fd::EventFd;
+pub use files::open_for_append;
 pub use limits::{descriptor_limit, raise_descriptor_limit};
 pub use load_alarm::Alarm;
 pub use load_discard::discard;
@@ -33,5 +35,5 @@ pub use socket::{
     local_addr, socket_error, spare_descriptor, stop_listening,
 };
 pub use splice::splice;
-pub use tcp::{TcpInfo, close_with_reset, shutdown_write, tcp_info, unacknowledged_bytes};
+pub use tcp::{TcpInfo, close_with_reset, queued_bytes, shutdown_write, tcp_info, unacknowledged_bytes};
 pub use wait::wait_readable;

@@ -28,6 +28,8 @@ mod outlier;
 #[cfg(test)]
 mod placement;
 #[cfg(test)]
+mod regressions;
+#[cfg(test)]
 mod relay;
 #[cfg(test)]
 mod reload;

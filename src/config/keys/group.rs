@@ -155,8 +155,9 @@ pub(in crate::config) static OUTLIER: Section = Section {
             "TCP: failed share that ejects, with at least min_volume connects in window; 0 = off.",
         )
         .later(),
-        Key::new("min_volume", count(1), "20", "Connects in window below which failure_percent does not count."),
-        Key::new("window", POSITIVE, "\"10s\"", "The time that failure_percent looks back."),
+        Key::new("min_volume", count(1), "20", "Connects in window below which failure_percent does not count.")
+            .later(),
+        Key::new("window", POSITIVE, "\"10s\"", "The time that failure_percent looks back.").later(),
         Key::new("base_ejection", POSITIVE, "\"30s\"", "First ejection; the n-th lasts n times as long."),
         Key::new("max_ejection", POSITIVE, "\"300s\"", "Longest ejection."),
         Key::new("max_ejected", Kind::Percent, "\"50%\"", "Share of the group that may be ejected at once."),
@@ -167,7 +168,7 @@ pub(in crate::config) static OUTLIER: Section = Section {
             "A session that the target closes this soon without an answer counts as a failure; \"0ms\" = off.",
         )
         .later(),
-        Key::new("icmp", Kind::Flag, "true", "UDP: unreachable messages count as failures."),
+        Key::new("icmp", Kind::Flag, "true", "UDP: unreachable messages count as failures.").later(),
         Key::new("unanswered_flows", count(0), "0", "UDP: so many flows in window without an answer eject; 0 = off.")
             .later(),
     ],

@@ -37,10 +37,10 @@ pub(in crate::config) static RUNTIME: Section = Section {
             "\"auto\"",
             "TCP sessions, whole process; \"auto\" = what RLIMIT_NOFILE allows, two descriptors each, less a reserve.",
         ),
-        Key::new("max_flows", count(1), "262144", "UDP flows, whole process."),
+        Key::new("max_flows", count(1), "262144", "UDP flows, whole process.").later(),
         Key::new("shutdown_timeout", SPAN, "\"30s\"", "SIGTERM: longest wait for sessions to end."),
         Key::new("drain_delay", SPAN, "\"0s\"", "SIGTERM: keep accepting this long after readiness turned false."),
-        Key::new("upgrade_timeout", POSITIVE, "\"30s\"", "A successor not ready by then is ended."),
+        Key::new("upgrade_timeout", POSITIVE, "\"30s\"", "A successor not ready by then is ended.").later(),
         Key::new(
             "user",
             Kind::Text(Form::Free { max: 255 }),

@@ -1,5 +1,6 @@
 //! Checks of one target group.
 
+use crate::balance::maglev::MAX_TARGETS;
 use crate::config::build::{Draft, DraftGroup};
 use crate::config::keys::HEALTH_CHECK;
 use crate::config::problems::{Problem, Problems};
@@ -14,6 +15,7 @@ const SLOTS_PER_TARGET: usize = 100;
 
 pub(super) fn check(draft: &DraftGroup<'_>, file: &Draft<'_>, problems: &Problems) {
     ids(draft, problems);
+    number(draft, problems);
     slots(draft, problems);
     protocols(draft, file, problems);
     if let Some((table, node)) = draft.table.table("health_check").zip(draft.table.get("health_check")) {
@@ -21,6 +23,14 @@ pub(super) fn check(draft: &DraftGroup<'_>, file: &Draft<'_>, problems: &Problem
     }
     timeouts(draft, problems);
     source_addresses(draft, problems);
+}
+
+/// Placement knows its members by 16-bit numbers.
+fn number(draft: &DraftGroup<'_>, problems: &Problems) {
+    if let Some(place) = draft.targets.get(MAX_TARGETS) {
+        let message = format!("a target group has at most {MAX_TARGETS} targets");
+        problems.add(Problem::error("out_of_range", &place.id, message));
+    }
 }
 
 fn ids(draft: &DraftGroup<'_>, problems: &Problems) {

@@ -13,6 +13,18 @@ pub(super) fn check(draft: &DraftListener<'_>, groups: &BTreeSet<&str>, problems
     split(draft, problems);
     known_groups(draft, groups, problems);
     proxy(draft, problems);
+    keepalive(draft, problems);
+}
+
+/// The kernel counts the idle time in whole seconds, up to 32,767 of them (TCP_KEEPIDLE, tcp(7)).
+fn keepalive(draft: &DraftListener<'_>, problems: &Problems) {
+    let Some(node) = draft.table.get("keepalive") else { return };
+    let idle = draft.listener.keepalive;
+    let is_whole = idle.subsec_nanos() == 0 && idle.as_secs() <= 32_767;
+    if !is_whole {
+        let message = "`keepalive` must be whole seconds, \"1s\" to \"32767s\", or \"0s\" = off";
+        problems.add(Problem::error("out_of_range", &node.span, message));
+    }
 }
 
 fn one_destination(draft: &DraftListener<'_>, problems: &Problems) {

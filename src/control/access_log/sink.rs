@@ -1,7 +1,8 @@
 //! Where lines go.
 
 use crate::config::AccessLogSink;
-use std::fs::{File, OpenOptions};
+use crate::sys;
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -43,7 +44,7 @@ impl Sink {
 }
 
 fn append(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).open(path)
+    sys::open_for_append(path)
 }
 
 fn write_and_flush(stream: &mut impl Write, lines: &[u8]) -> io::Result<()> {

@@ -122,7 +122,8 @@ impl Runner {
             started_with: config,
             started,
             config_file,
-            last_reload: None,
+            // The start was the first time that the configuration was taken.
+            last_reload: Some(LastReload { ok: true, time: clock::wall(), message: String::new() }),
             pending_restart: Vec::new(),
             published: Published::new(first),
             random: fastrand::Rng::new(),

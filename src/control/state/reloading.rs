@@ -85,7 +85,6 @@ impl State {
                 GroupState::new(kept.unwrap_or_else(new), Arc::new(settings.clone()))
             }
         };
-        let old_drain_timeout = group.config.drain_timeout;
         let is_check_new = group.config.health_check != settings.health_check;
         if *group.config != *settings {
             group.config = Arc::new(settings.clone());
@@ -114,7 +113,7 @@ impl State {
         }
         for (_, target) in old {
             note_discarded(&settings.name, &target, discarded);
-            self.retire(target, old_drain_timeout, now);
+            self.retire(target, settings.drain_timeout, now);
         }
         group.fit_probing(is_check_new);
         for target in &mut group.targets {

@@ -109,14 +109,14 @@ impl State {
             *workers_serve |= generation > 0;
         }
         for target in self.groups.iter_mut().flat_map(|group| &mut group.targets) {
-            // Done, and sessions that come later, when the group fails open, are not meant. No need to hurry: the
-            // next generation goes without it.
+            // Done, and sessions that come later, when the group fails open, are not meant.
             let given = match target.stop {
                 Some(Stop::Reset { reason: CloseReason::Unhealthy, generation }) => generation,
                 Some(Stop::Reset { .. } | Stop::Drain { .. }) | None => None,
             };
             if given.is_some_and(|given| given <= generation) {
                 target.stop = None;
+                self.is_stale = true;
             }
         }
         Answer::default()

@@ -45,7 +45,11 @@ impl Engine {
         // The queue of a socket that goes is accepted until it is empty, under the snapshot that it was filled under.
         for index in (0..kept.len()).filter(|&index| !kept[index]) {
             self.doors.set_ready(index);
-            while self.doors.is_ready(index) && self.accept_from(index) {}
+            // What comes while this goes on is as much as the queue holds, at most.
+            let mut budget = self.doors.get(index).map_or(0, |door| door.listener.config.backlog.saturating_add(1));
+            while budget > 0 && self.doors.is_ready(index) && self.accept_from(index) {
+                budget -= 1;
+            }
             self.doors.close(&self.tools.registry, index);
         }
         self.carry_cursors(&snapshot);
@@ -92,15 +96,24 @@ impl Engine {
                 Some(order) => concerned.push((key, order)),
             }
         }
-        let total = concerned.len();
         let now = self.tools.now;
-        for (rank, (key, order)) in concerned.into_iter().enumerate() {
+        // Rank and number are per order: each spreads over a stretch of its own.
+        let mut numbers: Vec<(CloseOrder, usize, usize)> = Vec::new();
+        for (_key, order) in &concerned {
+            match numbers.iter_mut().find(|(known, ..)| known == order) {
+                Some((_order, total, _rank)) => *total += 1,
+                None => numbers.push((*order, 1, 0)),
+            }
+        }
+        for (key, order) in concerned {
             if order.manner == Manner::ResetNow {
                 self.settle(key, Served::Ended(End::reset(order.reason, ClosedBy::Forebay)));
                 continue;
             }
+            let numbered = numbers.iter_mut().find(|(known, ..)| *known == order).expect("counted just now");
             // Evenly over the stretch; each worker a little apart from the others.
-            let share = (rank as f64 + self.tools.random.f64()) / total as f64;
+            let share = (numbered.2 as f64 + self.tools.random.f64()) / numbered.1 as f64;
+            numbered.2 += 1;
             let session = self.sessions.get_mut(key).expect("listed just now");
             session.ordered = Some((moment(&order, now, share), order.reason));
             self.tools.arm(key, session);

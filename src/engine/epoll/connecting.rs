@@ -82,10 +82,16 @@ impl Session {
         }
         let Some(target) = &self.target else { return Served::Waiting };
         if std::mem::take(&mut self.target_ready.failed) {
-            let failure = match sys::socket_error(target.as_fd()) {
-                Ok(Some(error)) | Err(error) => sys::connect_failure(&error),
-                Ok(None) => ConnectFailure::Reset,
-            };
+            let error = sys::socket_error(target.as_fd()).unwrap_or_else(Some);
+            let failure = error.as_ref().map_or(ConnectFailure::Reset, sys::connect_failure);
+            let spoke =
+                failure == ConnectFailure::Reset && sys::queued_bytes(target.as_fd()).is_ok_and(|bytes| bytes > 0);
+            if let (true, Some(error)) = (spoke, error) {
+                // Established, spoke and reset, all since the last look: the client gets what was said.
+                self.established(key, tools);
+                self.target_lost(&error, tools.now);
+                return self.serve_relay(tools);
+            }
             return self.attempt_failed(key, failure, tools);
         }
         if self.target_ready.writable {
@@ -135,7 +141,10 @@ impl Session {
             self.source_addr = self.target.as_ref().and_then(|target| sys::local_addr(target.as_fd()).ok());
         }
         if !tools.snapshot.orders.is_empty() {
-            self.ordered = self.order(&tools.snapshot.orders).map(|order| {
+            let order = self.order(&tools.snapshot.orders);
+            // A reset for health was meant for those that were there when it was given.
+            let order = order.filter(|order| order.reason != CloseReason::Unhealthy || order.start().is_some());
+            self.ordered = order.map(|order| {
                 let share = tools.random.f64();
                 (super::adopt::moment(&order, tools.now, share), order.reason)
             });
@@ -147,7 +156,7 @@ impl Session {
     /// Draws the consequences of a failed attempt: the next one, a pause, or the end.
     fn attempt_failed(&mut self, key: SessionKey, failure: ConnectFailure, tools: &mut Tools) -> Served {
         let Stage::Connecting(attempts) = self.stage else { return Served::Waiting };
-        self.target = None;
+        self.drop_attempt();
         if let Some(lease) = self.lease.take() {
             tools.blame(lease, failure);
         }
@@ -190,8 +199,16 @@ impl Session {
     /// Gives up: what a session without a target ends with.
     pub(super) fn abandon_attempts(&mut self, end: End) -> End {
         self.leave_connecting();
-        self.target = None;
+        self.drop_attempt();
         end
+    }
+
+    /// Lets go of the present attempt. The target's kernel may have established it meanwhile: RST, never FIN, tells it
+    /// that nobody is there.
+    fn drop_attempt(&mut self) {
+        if let Some(target) = self.target.take() {
+            sys::close_with_reset(target);
+        }
     }
 
     /// Takes the session out of the group's counts of connecting ones.

@@ -158,20 +158,29 @@ impl Doors {
                     door.ready = false;
                     return Accepted::Empty;
                 }
+                // It is gone; the next one follows.
+                Err(error) if sys::is_connection_gone(&error) => {}
                 Err(error) if sys::is_exhaustion(&error) => {
                     // With the spare descriptor one connection is taken and reset, rather than left to wait in silence.
-                    let refused = self.spare.take().is_some_and(|spare| {
-                        drop(spare);
-                        sys::accept(door.socket.as_fd()).map(|(fd, _addr)| sys::close_with_reset(fd)).is_ok()
-                    });
+                    drop(self.spare.take());
+                    let taken = sys::accept(door.socket.as_fd());
+                    let is_empty = taken.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+                    let refused = taken.map(|(fd, _addr)| sys::close_with_reset(fd)).is_ok();
                     self.spare = sys::spare_descriptor().ok();
+                    if is_empty {
+                        door.ready = false;
+                        return Accepted::Empty;
+                    }
                     if !refused || self.spare.is_none() {
                         self.paused_until = Some(now + PAUSE);
                     }
                     return Accepted::Exhausted { refused };
                 }
-                // The connection itself failed while it was queued (accept(2)): it is gone, the next one follows.
-                Err(_its_own) => {}
+                // A filter, a sandbox: it will be the same the next time.
+                Err(_refused_here) => {
+                    self.paused_until = Some(now + PAUSE);
+                    return Accepted::Exhausted { refused: false };
+                }
             }
         }
     }

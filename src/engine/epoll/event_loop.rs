@@ -22,6 +22,12 @@ const EVENTS: usize = 1024;
 /// Timers fired in one turn.
 const TIMERS: usize = 1024;
 
+/// A turn or a wait that took this much longer than it should have: the process was stopped.
+const STALL: Duration = Duration::from_secs(1);
+
+/// Turns in which timers may wait for events after a stall: 256 k events.
+const CATCH_UP_TURNS: u32 = 256;
+
 /// What an engine is given for life.
 #[derive(Clone, Debug)]
 pub struct EngineSeat {
@@ -54,6 +60,8 @@ pub struct Engine {
     fired: Vec<TimerKey>,
     pub(super) tools: Tools,
     woken: bool,
+    /// Turns left in which timers may wait for events, after this process was stopped.
+    catching_up: u32,
 }
 
 impl Engine {
@@ -91,6 +99,7 @@ impl Engine {
             fired: Vec::new(),
             tools,
             woken: false,
+            catching_up: 0,
         })
     }
 
@@ -106,7 +115,12 @@ impl Engine {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => self.events.clear(),
             other => other?,
         }
-        self.tools.now = clock::now();
+        let after = clock::now();
+        let overslept = timeout.is_some_and(|timeout| after.saturating_duration_since(before) > timeout + STALL);
+        if overslept || before.saturating_duration_since(self.tools.now) > STALL {
+            self.catching_up = CATCH_UP_TURNS;
+        }
+        self.tools.now = after;
         self.tools.counters().turns.add(1);
         std::mem::swap(&mut self.due, &mut self.left_over);
         self.note_events();
@@ -173,12 +187,14 @@ impl Engine {
         }
     }
 
-    /// Fires timers. After a turn whose batch of events was full they wait: a session whose bytes are still in the
-    /// queue is not idle, even if this process was stopped for a while.
+    /// Fires timers. After this process was stopped for a while they wait as long as batches of events are full, a
+    /// bounded number of turns: a session whose bytes are still in the queue is not idle.
     fn expire(&mut self) {
-        if self.events.iter().count() >= EVENTS {
+        if self.catching_up > 0 && self.events.iter().count() >= EVENTS {
+            self.catching_up -= 1;
             return;
         }
+        self.catching_up = 0;
         let mut fired = std::mem::take(&mut self.fired);
         self.tools.wheel.fire(self.tools.now, TIMERS, &mut fired);
         for slot in fired.drain(..) {
@@ -193,7 +209,8 @@ impl Engine {
 fn note_readiness(ready: &mut super::session::Readiness, event: &Event) {
     ready.readable |= event.is_readable() || event.is_read_closed();
     ready.writable |= event.is_writable();
-    ready.read_closed |= event.is_read_closed();
+    // Urgent data makes a read stop short of what is queued (tcp(7)).
+    ready.read_closed |= event.is_read_closed() || event.is_priority();
     // EPOLLHUP alone is FIN both ways, no failure.
     ready.failed |= event.is_error();
 }

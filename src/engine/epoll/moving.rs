@@ -46,6 +46,10 @@ impl Run<'_> {
             match self.direction.half.step() {
                 Step::Read if !self.source_ready.readable => return Ok(Pause::Source),
                 Step::Read if self.moved >= TURN_BYTES => return Ok(Pause::Share),
+                // No pipe is filled for a sink that is full: others could use it.
+                Step::Read if self.direction.pace.transport() == Transport::Splice && !self.sink_ready.writable => {
+                    return Ok(Pause::Sink);
+                }
                 Step::Read => self.read(tools)?,
                 Step::Write if !self.sink_ready.writable => return Ok(Pause::Sink),
                 Step::Write => self.write(tools)?,

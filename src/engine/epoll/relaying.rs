@@ -89,8 +89,8 @@ impl Session {
         };
         let before = run.direction.bytes;
         let mut outcome = run.go(tools);
-        if draining && matches!(outcome, Ok(Pause::Source)) {
-            // Ended by order: what had arrived is delivered, what may still come is not waited for.
+        if draining && matches!(outcome, Ok(Pause::Source | Pause::Share)) {
+            // Ended by order: what had arrived is delivered (a turn's share of it), what may still come is not waited for.
             run.direction.half = run.direction.half.source_ended();
             outcome = run.go(tools);
         }
@@ -106,7 +106,7 @@ impl Session {
             }
             Err(Broken::Sink(error)) => self.connection_failed(towards, &error, tools).map_or(Ok(Pause::Done), Err),
             Ok(_pause) if fin_due => {
-                self.pass_fin(towards, target_lost && towards == Side::Client);
+                self.pass_fin(towards, target_lost && towards == Side::Client, tools.now);
                 Ok(Pause::Done)
             }
             Ok(pause) => Ok(pause),
@@ -114,7 +114,7 @@ impl Session {
     }
 
     /// Passes FIN on; not where the target was lost, because FIN would make a truncated answer look whole.
-    fn pass_fin(&mut self, towards: Side, withhold: bool) {
+    fn pass_fin(&mut self, towards: Side, withhold: bool, now: Instant) {
         let (direction, opposite, sink) = match towards {
             Side::Target => (&mut self.to_target, &self.to_client, self.target.as_ref()),
             Side::Client => (&mut self.to_client, &self.to_target, Some(&self.client)),
@@ -132,7 +132,10 @@ impl Session {
             let _reset_already = sys::shutdown_write(sink.as_fd());
         }
         let from = if towards == Side::Target { ClosedBy::Client } else { ClosedBy::Target };
-        self.first_fin.get_or_insert(from);
+        if self.first_fin.replace(self.first_fin.unwrap_or(from)).is_none() {
+            // The limit after the first FIN counts from that FIN.
+            self.last_active = now;
+        }
     }
 
     fn count_bytes(&mut self, towards: Side, wrote: u64, tools: &Tools) {
@@ -160,11 +163,14 @@ impl Session {
         if std::mem::take(&mut self.client_ready.failed)
             && let Ok(Some(error)) = sys::socket_error(self.client.as_fd())
         {
-            return Some(client_lost(&error));
+            return Some(self.draining_end().unwrap_or_else(|| client_lost(&error)));
         }
         if std::mem::take(&mut self.target_ready.failed) {
             let error = self.target.as_ref().and_then(|target| sys::socket_error(target.as_fd()).ok().flatten());
             if let Some(error) = error {
+                if let Some(end) = self.draining_end() {
+                    return Some(end);
+                }
                 self.target_lost(&error, now);
             }
         }
@@ -173,6 +179,9 @@ impl Session {
 
     /// Acts on an error that moving bytes met.
     fn connection_failed(&mut self, side: Side, error: &io::Error, tools: &mut Tools) -> Option<End> {
+        if let Some(end) = self.draining_end() {
+            return Some(end);
+        }
         match side {
             Side::Client => Some(client_lost(error)),
             Side::Target => {
@@ -183,8 +192,14 @@ impl Session {
         }
     }
 
+    /// Ended by order, whatever the peers make of it: the order is the cause.
+    fn draining_end(&self) -> Option<End> {
+        let Stage::Draining { reason, .. } = self.stage else { return None };
+        Some(End::reset(reason, ClosedBy::Forebay))
+    }
+
     /// The target is gone: nothing more goes there; what it sent is still delivered, then the client is reset.
-    fn target_lost(&mut self, error: &io::Error, now: Instant) {
+    pub(super) fn target_lost(&mut self, error: &io::Error, now: Instant) {
         if matches!(self.stage, Stage::TargetLost { .. }) {
             // The error that ends the reading of what was left.
             self.to_client.half = self.to_client.half.source_ended();

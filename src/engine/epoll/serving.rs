@@ -181,7 +181,7 @@ impl Tools {
         client_addr: SocketAddr,
         bound: SocketAddr,
     ) -> Result<Admitted, RefuseReason> {
-        let key = flow_key(connection, client_addr, bound).map_err(|_reset_already| RefuseReason::Denied)?;
+        let key = flow_key(connection, client_addr, bound).map_err(|_no_address| RefuseReason::Descriptors)?;
         if !listener.access.admits(key.client_addr.ip()) {
             return Err(RefuseReason::Denied);
         }

@@ -136,7 +136,8 @@ impl Session {
         match self.stage {
             Stage::Connecting(attempts) => attempts.next_at.min(attempts.deadline),
             Stage::Relaying => self.deadlines().next().0,
-            // Nothing tells when the last byte is acknowledged: the queue is asked, twice a wheel tick.
+            // Nothing tells when the last byte is acknowledged: once all is written, the queue is asked every two ticks.
+            Stage::TargetLost { reset_at, .. } if self.to_client.half != HalfRelay::Closed => reset_at,
             Stage::TargetLost { reset_at, .. } => reset_at.min(now + Duration::from_millis(16)),
             Stage::Draining { reset_at, .. } => reset_at,
         }
@@ -146,7 +147,12 @@ impl Session {
     pub(super) fn order(&self, orders: &crate::snapshot::Orders) -> Option<CloseOrder> {
         let drain_timeout_ms = self.group.drain_timeout_ms.load(std::sync::atomic::Ordering::Relaxed);
         let target_uid = self.lease.as_ref().map(|lease| lease.target().uid);
-        orders.concerning(target_uid, self.listener.runtime.uid, Duration::from_millis(drain_timeout_ms))
+        let order =
+            orders.concerning(target_uid, self.listener.runtime.uid, Duration::from_millis(drain_timeout_ms))?;
+        // A verdict means the sessions that were there before it, not those that come because the group fails open.
+        let is_meant =
+            order.reason != CloseReason::Unhealthy || order.start().is_none_or(|start| self.accepted <= start);
+        is_meant.then_some(order)
     }
 }
 

@@ -71,7 +71,8 @@ impl Tools {
     /// Waits for events of one connection of a session, both ways, edge-triggered.
     pub(super) fn register(&self, fd: &OwnedFd, key: SessionKey, side: Side) -> io::Result<()> {
         let token = token_of(key, side);
-        self.registry.register(&mut SourceFd(&fd.as_raw_fd()), token, Interest::READABLE | Interest::WRITABLE)
+        let interests = Interest::READABLE | Interest::WRITABLE | Interest::PRIORITY;
+        self.registry.register(&mut SourceFd(&fd.as_raw_fd()), token, interests)
     }
 
     /// Makes sure that the session is looked at when its next deadline comes.
