@@ -1,7 +1,8 @@
 //! forebay: a high-throughput L4 load balancer.
 //!
 //! The binary is a thin caller of this library. [`Balancer`] starts one from a [`config::Config`] inside your own
-//! program; [`load`] makes traffic for it and measures. The modules, lowest layer first: [`model`], [`time`], [`stats`],
+//! program; [`load`] makes traffic for it and measures. The modules, lowest layer first: [`model`], [`time`],
+//! [`stats`],
 //! [`sys`] · [`balance`], [`health`], [`relay`], [`limit`] · [`config`] · [`snapshot`] · [`engine`] · [`worker`] ·
 //! [`control`], [`load`] · [`admin`], [`cli`]. A module imports modules of earlier rows only; ARCHITECTURE.md says why.
 

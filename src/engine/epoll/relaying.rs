@@ -90,7 +90,8 @@ impl Session {
         let before = run.direction.bytes;
         let mut outcome = run.go(tools);
         if draining && matches!(outcome, Ok(Pause::Source | Pause::Share)) {
-            // Ended by order: what had arrived is delivered (a turn's share of it), what may still come is not waited for.
+            // Ended by order: what had arrived is delivered (a turn's share of it), what may still come is not waited
+            // for.
             run.direction.half = run.direction.half.source_ended();
             outcome = run.go(tools);
         }

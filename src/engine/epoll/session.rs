@@ -136,7 +136,8 @@ impl Session {
         match self.stage {
             Stage::Connecting(attempts) => attempts.next_at.min(attempts.deadline),
             Stage::Relaying => self.deadlines().next().0,
-            // Nothing tells when the last byte is acknowledged: once all is written, the queue is asked every two ticks.
+            // Nothing tells when the last byte is acknowledged: once all is written, the queue is asked every two
+            // ticks.
             Stage::TargetLost { reset_at, .. } if self.to_client.half != HalfRelay::Closed => reset_at,
             Stage::TargetLost { reset_at, .. } => reset_at.min(now + Duration::from_millis(16)),
             Stage::Draining { reset_at, .. } => reset_at,
