@@ -6,7 +6,7 @@ use forebay::config::{Config, parse};
 use forebay::control::TargetChange;
 use forebay::control::state::{Input, State};
 use forebay::snapshot::ProcessRuntime;
-use forebay::stats::{BoundedGauge, PerWorker};
+use forebay::stats::BoundedGauge;
 use forebay::time::clock;
 use std::fmt::Write;
 use std::hint::black_box;
@@ -27,7 +27,7 @@ fn text(balance: &str) -> String {
 }
 
 fn state_of(config: &Arc<Config>) -> State {
-    let process = Arc::new(ProcessRuntime { sessions: BoundedGauge::new(0), workers: PerWorker::new(2) });
+    let process = Arc::new(ProcessRuntime::new(BoundedGauge::new(0), 2));
     let mut state = State::new(process, 2, clock::now());
     let reload = Input::Reload {
         config: Arc::clone(config),

@@ -158,7 +158,8 @@ fn report(text: &str, mut root: Table, mut errors: Vec<SyntaxError>, problems: &
                 problems.add(Problem::error("syntax", &open, format!("this {what} is never closed")));
             }
             Fell::Unclosed(_) | Fell::Outside => {
-                problems.lossy = true;
+                // A letter that a bare key may not have is read all the same: nothing is lost.
+                problems.lossy |= !error.message.starts_with("invalid unquoted key");
                 if line.start != last_line {
                     last_line = line.start;
                     problems.add(Problem::error("syntax", &visible(text, &error.span, &line), plain(&error.message)));

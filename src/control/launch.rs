@@ -8,7 +8,7 @@ use super::state::{Input, State};
 use crate::config::{Auto, Config, EngineChoice};
 use crate::engine::Outbox;
 use crate::snapshot::{ListenerView, ProcessRuntime, Snapshot};
-use crate::stats::{BoundedGauge, PerWorker};
+use crate::stats::BoundedGauge;
 use crate::sys;
 use crate::time::clock;
 use crate::worker::{Seat, Worker};
@@ -61,7 +61,7 @@ pub fn launch(config: Config, config_file: Option<PathBuf>) -> Result<Runner, St
     let log = access_log::open(&config.access_log).map_err(refused("the access log cannot be opened"))?;
 
     let sessions = BoundedGauge::new(capacity.max_connections);
-    let process = Arc::new(ProcessRuntime { sessions, workers: PerWorker::new(workers) });
+    let process = Arc::new(ProcessRuntime::new(sessions, workers));
     let now = clock::now();
     let mut random = fastrand::Rng::new();
     let mut state = State::new(Arc::clone(&process), workers, now);

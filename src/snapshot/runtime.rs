@@ -1,7 +1,7 @@
 //! The shared records of process and listener: what outlives a snapshot.
 
 use crate::model::Name;
-use crate::stats::{BoundedGauge, ListenerCounters, PerWorker, WorkerCounters};
+use crate::stats::{BoundedGauge, Counter, ListenerCounters, PerWorker, WorkerCounters};
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -13,6 +13,16 @@ pub struct ProcessRuntime {
     pub sessions: BoundedGauge,
     /// What each worker counts of itself.
     pub workers: PerWorker<WorkerCounters>,
+    /// Access-log lines that the sink did not take; the log writer is the one that counts.
+    pub log_lines_lost: Counter,
+}
+
+impl ProcessRuntime {
+    /// Nothing has happened yet.
+    #[must_use]
+    pub fn new(sessions: BoundedGauge, workers: usize) -> Self {
+        Self { sessions, workers: PerWorker::new(workers), log_lines_lost: Counter::default() }
+    }
 }
 
 /// What is shared of a listener; matched by name across reloads.

@@ -9,7 +9,7 @@ use crate::snapshot::{
     GroupInput, ListenerInput, ListenerRuntime, ListeningAddress, Orders, Phase, ProcessRuntime, Snapshot, TargetInput,
     compile_group, compile_listener,
 };
-use crate::stats::{BoundedGauge, PerWorker};
+use crate::stats::BoundedGauge;
 use crate::sys::{self, ListenOptions};
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -48,7 +48,7 @@ impl World {
             },
             |_name| Some(0),
         );
-        let process = Arc::new(ProcessRuntime { sessions: BoundedGauge::new(100), workers: PerWorker::new(1) });
+        let process = Arc::new(ProcessRuntime::new(BoundedGauge::new(100), 1));
         let snapshot = Arc::new(Snapshot {
             generation: 1,
             phase: Phase::Serving,

@@ -9,7 +9,7 @@ use forebay::control::state::{Effect, Input, ProbeOrder, ProbeOutcome, ProbeRepo
 use forebay::control::{EventKind, Refusal, TargetChange};
 use forebay::model::{ConnectFailure, FlowKey, Observation, ObservationKind};
 use forebay::snapshot::{ListeningAddress, Phase, ProcessRuntime, Snapshot};
-use forebay::stats::{BoundedGauge, PerWorker};
+use forebay::stats::BoundedGauge;
 use forebay::time::clock;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -50,7 +50,7 @@ impl World {
     pub(super) fn new(seed: u64) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
         let now = clock::now();
-        let process = ProcessRuntime { sessions: BoundedGauge::new(0), workers: PerWorker::new(WORKERS) };
+        let process = ProcessRuntime::new(BoundedGauge::new(0), WORKERS);
         let mut state = State::new(Arc::new(process), WORKERS, now);
         let config = Arc::new(any_config(&mut random));
         let addresses = addresses(&config);

@@ -6,7 +6,7 @@ use crate::snapshot::{
     GroupInput, GroupView, ListenerInput, ListenerRuntime, Orders, Phase, ProcessRuntime, Snapshot, TargetInput,
     compile_group, compile_listener,
 };
-use crate::stats::{BoundedGauge, PerWorker};
+use crate::stats::BoundedGauge;
 use std::sync::Arc;
 
 /// Compiles through the same code as a running forebay.
@@ -20,7 +20,7 @@ pub fn compile(config: &Config) -> Snapshot {
         Arc::new(compile_listener(input, index))
     };
     let listeners = config.listeners.iter().map(listener).collect();
-    let process = ProcessRuntime { sessions: BoundedGauge::new(0), workers: PerWorker::new(1) };
+    let process = ProcessRuntime::new(BoundedGauge::new(0), 1);
     Snapshot {
         generation: 0,
         phase: Phase::Serving,

@@ -43,13 +43,15 @@ impl Scrape {
         sheet.gauge("forebay_build_info", "The version that runs.", version)?;
         let engine = [([("engine", self.view.engine)], 1_u64)];
         sheet.gauge("forebay_engine_info", "The engine in use.", engine)?;
-        let generation = [([] as Labels<'_, 0>, self.view.snapshot.generation)];
-        sheet.gauge("forebay_config_generation", "Number of the snapshot that was published last.", generation)?;
+        let generation = self.view.snapshot.generation;
+        sheet.single("forebay_config_generation", "Number of the snapshot that was published last.", &generation)?;
         let reloaded = self.view.last_reload.as_ref().is_none_or(|last| last.ok);
         let help = "Whether the latest reload was taken; 1 before the first one.";
-        sheet.gauge("forebay_config_last_reload_successful", help, [([] as Labels<'_, 0>, u64::from(reloaded))])?;
-        let uptime = [([] as Labels<'_, 0>, self.uptime.as_secs_f64())];
-        sheet.gauge("forebay_uptime_seconds", "Time since forebay began to serve.", uptime)
+        sheet.single("forebay_config_last_reload_successful", help, &u64::from(reloaded))?;
+        let lost = self.view.snapshot.process.log_lines_lost.get();
+        let help = "Access-log lines that the sink did not take.";
+        sheet.single_counter("forebay_access_log_lines_lost_total", help, &lost)?;
+        sheet.single("forebay_uptime_seconds", "Time since forebay began to serve.", &self.uptime.as_secs_f64())
     }
 
     /// Opened, active and closed come from one reading, so that in every scrape the first is the sum of the others.

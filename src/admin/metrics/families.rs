@@ -22,6 +22,16 @@ impl Sheet<'_> {
         self.plain(name, help, MetricType::Gauge, samples)
     }
 
+    /// A gauge of its own, without labels.
+    pub(super) fn single(&mut self, name: &'static str, help: &str, value: &impl EncodeGaugeValue) -> Result {
+        self.0.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(value)
+    }
+
+    /// A counter of its own, without labels; `name` ends in `_total`.
+    pub(super) fn single_counter(&mut self, name: &'static str, help: &str, value: &impl EncodeGaugeValue) -> Result {
+        self.0.encode_descriptor(name, help, None, MetricType::Counter)?.encode_gauge(value)
+    }
+
     /// A family of counters; `name` ends in `_total`.
     pub(super) fn counter<L: EncodeLabelSet, V: EncodeGaugeValue>(
         &mut self,

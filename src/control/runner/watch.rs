@@ -25,6 +25,7 @@ impl Runner {
         };
         let sum = |counter: fn(&WorkerCounters) -> &Counter| self.process.workers.sum(counter);
         let descriptors = refused(RefuseReason::Descriptors);
+        self.process.log_lines_lost.set(self.access_log.lines_lost());
         let log_lines = sum(|worker| &worker.log_lines_dropped) + self.access_log.lines_lost();
         let observations = sum(|worker| &worker.observations_dropped);
         if descriptors > self.told.descriptors && self.limit.admit("descriptors", now).is_some() {

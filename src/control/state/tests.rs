@@ -6,7 +6,7 @@ use crate::config::{
 use crate::control::TargetChange;
 use crate::model::{CloseReason, ConnectFailure, Observation, ObservationKind};
 use crate::snapshot::{CloseOrder, Manner, Phase};
-use crate::stats::{BoundedGauge, PerWorker};
+use crate::stats::BoundedGauge;
 use crate::time::clock;
 use std::time::{Duration, SystemTime};
 
@@ -59,7 +59,7 @@ fn checked(group: &mut TargetGroup) {
 
 impl Bench {
     fn new(config: Config) -> Self {
-        let process = ProcessRuntime { sessions: BoundedGauge::new(0), workers: PerWorker::new(1) };
+        let process = ProcessRuntime::new(BoundedGauge::new(0), 1);
         let now = clock::now();
         let state = State::new(Arc::new(process), 1, now);
         let random = fastrand::Rng::with_seed(1);
